@@ -1,0 +1,24 @@
+"""Denoiser networks, all with the contract ``net(x [B, K, T], sigma) -> D(x; sigma)``."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from .band import BandDenoiser
+
+NETWORKS = {"band": BandDenoiser}
+
+
+def build_network(kind: str, sources: int, **options) -> nn.Module:
+    """Build a network by its name in a prior's ``config.toml``.
+
+    Raises:
+        ValueError: the name is not one of `NETWORKS`.
+        TypeError: an option the network does not have.
+    """
+    if kind not in NETWORKS:
+        raise ValueError(f"unknown network {kind!r}, expected one of {', '.join(NETWORKS)}")
+    return NETWORKS[kind](sources=sources, **options)
+
+
+__all__ = ["NETWORKS", "BandDenoiser", "build_network"]

@@ -1,0 +1,261 @@
+"""The separation-aware denoiser: a time-frequency U-Net around a locally adapted Wiener filter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .layers import Block, LocalAttention, NoiseEmbedding
+from .stft import TightSTFT
+from .wiener import wiener_posterior
+
+
+class BandDenoiser(nn.Module):
+    r"""Denoiser ``D(x; sigma, sigma_mix)`` of stacked stems, made for a known mixture operator.
+
+    The noise has standard deviation `sigma` on the sum-zero subspace of the stems and `sigma_mix`
+    along the mixture direction. ``sigma_mix = sigma`` (the default) is the plain prior; towards
+    ``sigma_mix = 0`` the same network estimates the stems given their mixture.
+
+    The U-Net's output enters in three ways, all zero at the start of training, when the denoiser is
+    exactly the static Wiener filter of the per-stem, per-bin variances:
+
+    - ``g``: log-gain on the prior variances at each time-frequency point, before the closed-form
+      Gaussian posterior (the local Gaussian model of source separation, Duong et al., 2010);
+    - ``m``: complex mask on the estimated mixture, of zero sum over stems;
+    - ``a``: additive correction in units of the posterior standard deviation, which is confined to
+      the sum-zero subspace as far as the mixture is known.
+
+    So the stems of a conditional estimate sum to the mixture exactly, trained or not.
+
+    Args:
+        sources: number of stems `K`.
+        window: STFT window in samples (hop is half of it).
+        bands: ``[(count, width), ...]``: the bins, from low to high, are taken in bands of growing
+            width, each of which becomes one row of the U-Net; counts times widths must make
+            ``window / 2`` (the Nyquist bin keeps its static Wiener estimate).
+        frames: STFT frames a column of the U-Net.
+        channels: channels a level; each level halves rows and columns.
+        blocks: residual blocks a level, each way.
+        mixing: frequency-mixing in each block.
+        heads, reach: of the attention at the bottom; `reach` in columns of that level.
+        embedding: width of the noise embedding.
+
+    Shape:
+        ``x [B, K, T]``, `sigma` and `sigma_mix` scalar or ``[B]``, to ``[B, K, T]``. Any length;
+        windows that start at multiples of `stride` samples see the same grid.
+    """
+
+    def __init__(
+        self,
+        sources: int = 4,
+        window: int = 2048,
+        bands: Sequence[Sequence[int]] = ((64, 4), (32, 8), (32, 16)),
+        frames: int = 1,
+        channels: Sequence[int] = (48, 80, 128, 192),
+        blocks: int = 2,
+        mixing: bool = True,
+        heads: int = 4,
+        reach: int = 6,
+        embedding: int = 128,
+        local_variance: bool = True,
+    ):
+        super().__init__()
+        self.sources, self.frames = sources, frames
+        self.local_variance = local_variance
+        self.stft = TightSTFT(window)
+        self.bands = [tuple(band) for band in bands]
+        if sum(count * width for count, width in self.bands) != window // 2:
+            raise ValueError(f"bands {self.bands} must cover the {window // 2} bins of the window")
+        rows = sum(count for count, _ in self.bands)
+        depth = len(channels)
+        if rows % 2 ** (depth - 1):
+            raise ValueError(f"{rows} bands cannot be halved {depth - 1} times")
+        self.stride = self.stft.hop * frames * 2 ** (depth - 1)
+        self.register_buffer("variance", torch.full((sources, self.stft.bins), 1e-4))
+
+        # Features a bin: noisy stems, mixture, compressed mixture, log-magnitudes.
+        features = 2 * sources + 2 + 2 + 1 + sources
+        self.embed = nn.ModuleList(
+            nn.Conv2d(features * width * frames, channels[0], 1) for _, width in self.bands
+        )
+        self.position = nn.Parameter(0.02 * torch.randn(channels[0], rows, 1))
+        self.level = nn.Conv1d(2 * sources, channels[0], 1)
+        self.noise = NoiseEmbedding(embedding)
+
+        sizes = [rows // 2**i for i in range(depth)]
+        self.down = nn.ModuleList(
+            nn.ModuleList(Block(c, c, size, embedding, mixing) for _ in range(blocks))
+            for c, size in zip(channels, sizes, strict=True)
+        )
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(channels))
+        self.attention = LocalAttention(channels[-1], heads, reach)
+        self.middle = Block(channels[-1], channels[-1], sizes[-1], embedding, mixing)
+        self.grow = nn.ModuleList(
+            nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(channels)
+        )
+        self.up = nn.ModuleList(
+            nn.ModuleList(
+                Block(2 * c if i == 0 else c, c, size, embedding, mixing) for i in range(blocks)
+            )
+            for c, size in zip(channels[:-1], sizes[:-1], strict=True)
+        )
+        self.outputs = 5 * sources  # log-gain, complex mask, complex correction
+        self.head = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(channels[0], 2 * channels[0], 1),
+                nn.SiLU(),
+                nn.Conv2d(2 * channels[0], self.outputs * width * frames, 1),
+            )
+            for _, width in self.bands
+        )
+        for head in self.head:
+            nn.init.zeros_(head[-1].weight)
+            nn.init.zeros_(head[-1].bias)
+
+    def forward(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None):
+        if x.ndim != 3 or x.shape[1] != self.sources:
+            raise ValueError(f"x must be [B, {self.sources}, T], got {list(x.shape)}")
+        x = x.float()
+        sigma = _per_item(sigma, x)
+        sigma_mix = sigma if sigma_mix is None else _per_item(sigma_mix, x)
+        with torch.autocast(x.device.type, enabled=False):
+            noisy = torch.view_as_real(self.stft(x))  # [B, K, F, N, 2]
+            features = self._features(noisy, sigma, sigma_mix)
+        out = self._unet(features, sigma, sigma_mix)
+        with torch.autocast(x.device.type, enabled=False):
+            clean = self._combine(noisy, out.float(), sigma, sigma_mix)
+            return self.stft.inverse(torch.view_as_complex(clean), x.shape[-1])
+
+    def wiener(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None):
+        """The static Wiener filter: what `forward` returns before any training. Same shapes."""
+        sigma = _per_item(sigma, x)
+        sigma_mix = sigma if sigma_mix is None else _per_item(sigma_mix, x)
+        noisy = torch.view_as_real(self.stft(x.float()))
+        mean, _ = self._posterior(noisy, self.variance[..., None], sigma, sigma_mix)
+        return self.stft.inverse(torch.view_as_complex(mean), x.shape[-1])
+
+    def _posterior(self, noisy: Tensor, variance: Tensor, sigma: Tensor, sigma_mix: Tensor):
+        shape = (-1, 1, 1, 1, 1)
+        return wiener_posterior(
+            noisy, variance[..., None], sigma.view(shape), sigma_mix.view(shape), dim=-4
+        )
+
+    def _features(self, noisy: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
+        """Unit-scale real features of each bin: ``[B, features, F, N]``."""
+        s, m = sigma.view(-1, 1, 1, 1, 1), sigma_mix.view(-1, 1, 1, 1, 1)
+        variance = self.variance[..., None, None]
+        stems = noisy * torch.rsqrt(variance + s**2)
+        total = variance.sum(0) + self.sources * m[:, 0] ** 2
+        mixture = noisy.sum(1) * torch.rsqrt(total)
+        size = mixture.square().sum(-1, keepdim=True)
+        compressed = mixture * (size + 1e-3).pow(-0.35)
+        loudness = torch.log(torch.cat([size[:, None], stems.square().sum(-1, True)], 1) + 1e-3)
+        parts = [
+            stems.permute(0, 1, 4, 2, 3).flatten(1, 2).clamp(-30, 30),
+            mixture.permute(0, 3, 1, 2).clamp(-30, 30),
+            compressed.permute(0, 3, 1, 2),
+            loudness[..., 0] / 4,
+        ]
+        return torch.cat(parts, 1)
+
+    def _unet(self, features: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
+        """``[B, features, F, N]`` to ``[B, 5 K, F, N]``, Nyquist left at zero."""
+        n = features.shape[-1]
+        multiple = self.frames * 2 ** len(self.shrink)
+        pad = -n % multiple
+        h = F.pad(features, (0, pad))
+        h = torch.cat(
+            [conv(part) for conv, part in zip(self.embed, self._split(h), strict=True)], 2
+        )
+        h = h + self.position + self.level(self._signal_levels(sigma, sigma_mix))[..., None]
+        embedding = self.noise(sigma, sigma_mix)
+        skips = []
+        for i, blocks in enumerate(self.down):
+            for block in blocks:
+                h = block(h, embedding)
+            if i < len(self.shrink):
+                skips.append(h)
+                h = self.shrink[i](h)
+        h = self.middle(self.attention(h), embedding)
+        for i in reversed(range(len(self.up))):
+            h = torch.cat([skips.pop(), self.grow[i](h)], 1)
+            for block in self.up[i]:
+                h = block(h, embedding)
+        rows = h.split([count for count, _ in self.bands], 2)
+        out = [
+            self._unfold_band(head(part), width)
+            for head, part, (_, width) in zip(self.head, rows, self.bands, strict=True)
+        ]
+        return F.pad(torch.cat(out, 2)[..., :n], (0, 0, 0, 1))
+
+    def _split(self, h: Tensor) -> list[Tensor]:
+        """Bins of each band, and `frames` frames, into channels: ``[B, C w r, count, N / r]``."""
+        parts, start = [], 0
+        b, c, _, n = h.shape
+        r = self.frames
+        for count, width in self.bands:
+            part = h[:, :, start : start + count * width]
+            part = part.reshape(b, c, count, width, n // r, r).permute(0, 1, 3, 5, 2, 4)
+            parts.append(part.reshape(b, c * width * r, count, n // r))
+            start += count * width
+        return parts
+
+    def _unfold_band(self, h: Tensor, width: int) -> Tensor:
+        b, _, count, n = h.shape
+        r = self.frames
+        h = h.reshape(b, self.outputs, width, r, count, n).permute(0, 1, 4, 2, 5, 3)
+        return h.reshape(b, self.outputs, count * width, n * r)
+
+    def _signal_levels(self, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
+        """How much of each stem the noise leaves, a row: ``[B, 2 K, rows]``, between 0 and 1."""
+        rows, start = [], 0
+        for count, width in self.bands:
+            part = self.variance[:, start : start + count * width]
+            rows.append(part.reshape(self.sources, count, width).mean(-1))
+            start += count * width
+        variance = torch.cat(rows, -1)
+        levels = [variance / (variance + s.view(-1, 1, 1) ** 2) for s in (sigma, sigma_mix)]
+        return torch.cat(levels, 1)
+
+    def _combine(self, noisy: Tensor, out: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
+        k = self.sources
+        gain = 12.0 * torch.tanh(out[:, :k] / 12.0)
+        variance = self.variance[..., None]
+        if self.local_variance:
+            variance = variance * gain.exp()
+        mean, posterior = self._posterior(noisy, variance, sigma, sigma_mix)
+        mask, extra = (_complex_last(part, k) for part in out[:, k:].chunk(2, 1))
+        mixture = mean.sum(1, keepdim=True)
+        mask = mask - mask.mean(1, keepdim=True)
+        mean = mean + _multiply(mask, mixture)
+        # What the correction may add to the sum of the stems: nothing when the mixture is known.
+        uncertain = self.sources * sigma_mix.view(-1, 1, 1, 1, 1) ** 2
+        prior = variance.sum(-3, keepdim=True)[..., None]
+        spread = posterior.sum(1, keepdim=True)
+        free = prior * uncertain / (prior + uncertain)
+        keep = torch.sqrt((free / (spread + 1e-20)).clamp(max=1.0))
+        extra = torch.sqrt(posterior) * extra
+        excess = (1.0 - keep) * extra.sum(1, keepdim=True)
+        return mean + extra - posterior / (spread + 1e-20) * excess
+
+
+def _per_item(sigma: Tensor | float, x: Tensor) -> Tensor:
+    sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device)
+    return sigma.expand(x.shape[0])
+
+
+def _complex_last(x: Tensor, k: int) -> Tensor:
+    """``[B, 2 K, F, N]`` to ``[B, K, F, N, 2]``."""
+    return x.unflatten(1, (k, 2)).movedim(2, -1)
+
+
+def _multiply(a: Tensor, b: Tensor) -> Tensor:
+    """Complex product of tensors with a trailing real/imaginary axis."""
+    ar, ai = a.unbind(-1)
+    br, bi = b.unbind(-1)
+    return torch.stack([ar * br - ai * bi, ar * bi + ai * br], -1)

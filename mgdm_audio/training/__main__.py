@@ -1,0 +1,31 @@
+"""``python -m mgdm_audio.training --config priors/band/config.toml --out runs/band``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"show_default": True})
+@click.option("--config", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
+@click.option("--steps", type=int, help="Stop (and cool down) there instead.")
+@click.option("--devices", default="auto", help="As Lightning Fabric takes them.")
+@click.option("--precision", default="32-true", help="bf16-mixed on GPUs and recent CPUs.")
+def main(config: Path, out: Path, steps: int | None, devices: str, precision: str) -> None:
+    """Train a prior, or go on with a run that was cut short."""
+    from .config import read_config
+    from .loop import TrainingDiverged, train
+
+    out.mkdir(parents=True, exist_ok=True)
+    devices = int(devices) if devices.isdigit() else devices
+    try:
+        settings = read_config(config)
+        train(settings, out, devices=devices, precision=precision, steps=steps)
+    except (TrainingDiverged, FileNotFoundError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""Training configuration: the ``config.toml`` of a prior."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field, fields
+from importlib import import_module
+from pathlib import Path
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The ``[training]`` table. Times in seconds of audio, learning rate of both optimisers."""
+
+    data: str  # "package.module:Class" of an iterable data set of [K, T] tensors
+    data_options: dict = field(default_factory=dict)
+    crop: float = 6.0
+    batch_size: int = 4
+    steps: int = 4000
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    warmup: int = 50
+    cooldown: float = 0.3
+    optimizer: str = "muon"
+    clip: float = 1.0
+    ema: float = 0.998
+    workers: int = 1
+    seed: int = 0
+    noise: dict = field(default_factory=dict)
+    validation: dict = field(default_factory=dict)  # name -> folder of tracks
+    validate_every: int = 500
+    save_every: int = 100
+    variance_crops: int = 400  # to measure the Wiener filter's variances
+
+
+def read_config(path: Path) -> dict:
+    """The whole file as a dictionary, with ``[training]`` as a `TrainingConfig`.
+
+    Raises:
+        ValueError: naming the file and the table or option that is missing or unknown.
+    """
+    with open(path, "rb") as file:
+        config = tomllib.load(file)
+    for table in ("prior", "training"):
+        if table not in config:
+            raise ValueError(f"{path}: the table [{table}] is missing")
+    known = {f.name for f in fields(TrainingConfig)}
+    if unknown := set(config["training"]) - known:
+        raise ValueError(f"{path}: unknown option in [training]: {', '.join(sorted(unknown))}")
+    return {**config, "training": TrainingConfig(**config["training"])}
+
+
+def import_name(name: str):
+    """The object that ``"package.module:attribute"`` names."""
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise ValueError(f"{name!r} is not of the form package.module:attribute")
+    return getattr(import_module(module), attribute)

@@ -1,0 +1,113 @@
+"""The separation-aware denoiser, held to linear algebra and to its own contract."""
+
+import pytest
+import torch
+
+from mgdm_audio.networks import build_network
+from mgdm_audio.networks.stft import TightSTFT
+from mgdm_audio.networks.wiener import wiener_posterior
+
+SMALL = {
+    "window": 256,
+    "bands": [[16, 4], [8, 8]],
+    "channels": [8, 12],
+    "blocks": 1,
+    "heads": 2,
+    "reach": 2,
+    "embedding": 16,
+}
+
+
+def trained(seed=0, **options):
+    """A small network whose every weight matters (the heads start at zero)."""
+    torch.manual_seed(seed)
+    net = build_network("band", 4, **{**SMALL, **options})
+    with torch.no_grad():
+        net.variance.copy_(torch.rand_like(net.variance) * 1e-2 + 1e-5)
+        for p in net.parameters():
+            p.add_(0.1 * torch.randn_like(p))
+    return net.eval()
+
+
+@pytest.mark.parametrize("length", [1, 100, 128, 1000, 4099])
+def test_stft_is_tight(length):
+    stft = TightSTFT(256)
+    x = torch.randn(3, length)
+    spectrum = stft(x)
+    assert torch.allclose(stft.inverse(spectrum, length), x, atol=1e-5)
+
+
+def test_stft_keeps_the_variance_of_white_noise():
+    stft = TightSTFT(512)
+    torch.manual_seed(0)
+    spectrum = stft(0.3 * torch.randn(8, 60_000))[..., 2:-2]
+    assert spectrum.abs().square().mean().sqrt().item() == pytest.approx(0.3, rel=0.01)
+
+
+@pytest.mark.parametrize("sigma_mix", [0.0, 0.05, 0.7])
+def test_wiener_posterior_against_dense_inverse(sigma_mix):
+    torch.manual_seed(1)
+    k, sigma = 4, 0.7
+    variance = torch.rand(k, dtype=torch.float64) + 0.01
+    noisy = torch.randn(k, dtype=torch.float64)
+    s, m = (torch.tensor([v], dtype=torch.float64) for v in (sigma, sigma_mix))
+    mean, posterior = wiener_posterior(noisy, variance, s, m, dim=0)
+
+    u = torch.full((k, 1), 0.5, dtype=torch.float64)
+    prior, eye = torch.diag(variance), torch.eye(k, dtype=torch.float64)
+    noise = sigma**2 * (eye - u @ u.T) + sigma_mix**2 * u @ u.T
+    gain = prior @ torch.linalg.inv(prior + noise)
+    assert torch.allclose(mean, gain @ noisy)
+    assert torch.allclose(posterior, torch.diag(prior - gain @ prior))
+
+
+def test_untrained_is_the_wiener_filter():
+    net = build_network("band", 4, **SMALL)
+    x = torch.randn(2, 4, 1500)
+    for sigma_mix in (None, 0.0, 0.1):
+        assert torch.allclose(net(x, 0.5, sigma_mix), net.wiener(x, 0.5, sigma_mix), atol=1e-6)
+
+
+def test_conditional_estimate_sums_to_the_mixture():
+    net = trained()
+    x = torch.randn(2, 4, 3000)
+    estimate = net(x, 2.0, 0.0)
+    assert not torch.allclose(estimate, net.wiener(x, 2.0, 0.0), atol=1e-3)
+    assert torch.allclose(estimate.sum(1), x.sum(1), atol=1e-4)
+
+
+def test_a_level_per_item_equals_one_by_one():
+    net = trained()
+    x = torch.randn(3, 4, 1000)
+    sigma, mix = torch.tensor([0.1, 1.0, 0.5]), torch.tensor([0.1, 0.0, 0.2])
+    batch = net(x, sigma, mix)
+    single = torch.cat([net(x[i : i + 1], sigma[i], mix[i]) for i in range(3)])
+    assert torch.allclose(batch, single, atol=1e-5)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_length_changes_nothing_away_from_the_edges(frames):
+    """The middle of a long input is what its own window, started on the grid, gives."""
+    net = trained(frames=frames)
+    x = torch.randn(1, 4, 160 * net.stride)
+    start, length = 40 * net.stride, 80 * net.stride
+    whole = net(x, 0.5, 0.0)[..., start : start + length]
+    part = net(x[..., start : start + length], 0.5, 0.0)
+    edge = 20 * net.stride
+    assert torch.allclose(whole[..., edge:-edge], part[..., edge:-edge], atol=1e-4)
+    assert not torch.allclose(whole[..., : net.stride], part[..., : net.stride], atol=1e-4)
+
+
+@pytest.mark.parametrize("length", [1, 127, 1024, 2049])
+def test_any_length(length):
+    assert trained()(torch.randn(1, 4, length), 0.5).shape == (1, 4, length)
+
+
+def test_wrong_inputs_are_named():
+    net = build_network("band", 4, **SMALL)
+    with pytest.raises(ValueError, match=r"\[B, 4, T\], got \[1, 3, 100\]"):
+        net(torch.zeros(1, 3, 100), 1.0)
+    with pytest.raises(ValueError, match="unknown network"):
+        build_network("nothing", 4)
+    with pytest.raises(ValueError, match="must cover the 128 bins"):
+        build_network("band", 4, **{**SMALL, "bands": [[4, 4]]})
