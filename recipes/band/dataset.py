@@ -1,0 +1,109 @@
+"""Endless four-stem music for training, composed and rendered on the fly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from .render import limit, render_song
+from .score import Song
+from .sounds.bank import sound_bank
+from .splits import song_seed
+
+
+class BandDataset(IterableDataset):
+    """Crops of generated songs, ``[4, T]`` float32: bass, drums, guitar, piano.
+
+    Each worker keeps a window of `window` rendered songs and takes `crops` crops for each song that
+    enters it, from songs of the window by chance. Item `n` of a worker depends on the arguments,
+    the number of workers and `n` alone. So a run that was cut short goes on with the same data by
+    ``start`` = the number of items consumed, exactly so where it is a multiple of the batch size
+    times the number of workers.
+
+    Args:
+        split: "train", "validation" or "test"; chooses songs. Sounds are chosen by the rest.
+        seconds: length of an item; at most that of a song.
+        samplerate: in Hz.
+        seed: of the endless stream.
+        fonts: names or paths of SoundFonts; None takes the default ones that are installed.
+        sounds: folder of the recorded pack.
+        start: number of the first item.
+        song_seconds: length of a song.
+        crops: crops a song, on average.
+        window: songs that are held at a time.
+        remix: probability that the four stems come from different songs.
+        gain: spread in decibels of a random gain a stem and crop.
+        effects: random effects on each stem.
+        compose: called as ``compose(seed, seconds) -> Song``; None takes our composer.
+    """
+
+    def __init__(
+        self,
+        split: str = "train",
+        seconds: float = 6.0,
+        samplerate: int = 22050,
+        seed: int = 0,
+        fonts: Sequence[str | Path] | None = None,
+        sounds: str | Path | None = None,
+        *,
+        start: int = 0,
+        song_seconds: float = 24.0,
+        crops: int = 8,
+        window: int = 4,
+        remix: float = 0.2,
+        gain: float = 2.0,
+        effects: bool = True,
+        compose: Callable[[int, float], Song] | None = None,
+    ):
+        if seconds > song_seconds:
+            raise ValueError(f"items of {seconds} s do not fit into songs of {song_seconds} s")
+        if compose is None:
+            from .compose import compose
+        self.split, self.seed, self.start = split, seed, start
+        self.samplerate, self.length = samplerate, round(seconds * samplerate)
+        self.fonts, self.sounds = fonts, sounds
+        self.song_seconds, self.crops, self.window = song_seconds, crops, window
+        self.remix, self.gain, self.effects = remix, gain, effects
+        self.compose = compose
+
+    def __iter__(self) -> Iterator[Tensor]:
+        info = get_worker_info()
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        # The loader always asks worker 0 first: after `start` items that is another lane's turn.
+        lane, number = (self.start + worker) % workers, (self.start + worker) // workers
+        bank = sound_bank(self.samplerate, self.fonts)
+        songs: dict[int, np.ndarray] = {}
+        while True:
+            oldest = number // self.crops
+            songs = {
+                n: songs[n] if n in songs else self._song(lane, n, bank)
+                for n in range(oldest, oldest + self.window)
+            }
+            yield torch.from_numpy(self._crop(lane, number, list(songs.values())))
+            number += 1
+
+    def _song(self, lane: int, number: int, bank) -> np.ndarray:
+        """Song `number` of `lane`, ``[4, T]``."""
+        seed = song_seed(self.split, self.seed, lane, number)
+        song = self.compose(seed, self.song_seconds)
+        return render_song(song, bank, self.samplerate, np.random.default_rng([seed, 1]))
+
+    def _crop(self, lane: int, number: int, songs: list[np.ndarray]) -> np.ndarray:
+        rng = np.random.default_rng([self.seed, lane, number, 2])
+        mixed = rng.random() < self.remix
+        picks = rng.integers(len(songs), size=4) if mixed else [rng.integers(len(songs))] * 4
+        crop = np.empty((4, self.length), np.float32)
+        offset = rng.random()
+        for i, pick in enumerate(picks):
+            if mixed:
+                offset = rng.random()
+            stem = songs[pick][i]
+            first = int(offset * (len(stem) - self.length + 1))
+            gain = rng.choice((-1, 1)) * 10 ** (rng.normal(0, self.gain) / 20)
+            crop[i] = stem[first : first + self.length] * np.float32(gain)
+        return limit(crop)
