@@ -5,8 +5,9 @@ from __future__ import annotations
 from torch import nn
 
 from .band import BandDenoiser
+from .unet1d import UNet1dDenoiser
 
-NETWORKS = {"band": BandDenoiser}
+NETWORKS = {"band": BandDenoiser, "unet1d": UNet1dDenoiser}
 
 
 def build_network(kind: str, sources: int, **options) -> nn.Module:
@@ -21,4 +22,4 @@ def build_network(kind: str, sources: int, **options) -> nn.Module:
     return NETWORKS[kind](sources=sources, **options)
 
 
-__all__ = ["NETWORKS", "BandDenoiser", "build_network"]
+__all__ = ["NETWORKS", "BandDenoiser", "UNet1dDenoiser", "build_network"]

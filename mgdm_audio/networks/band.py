@@ -238,8 +238,8 @@ class BandDenoiser(nn.Module):
         prior = variance.sum(-3, keepdim=True)[..., None]
         spread = posterior.sum(1, keepdim=True)
         free = prior * uncertain / (prior + uncertain)
-        keep = torch.sqrt((free / (spread + 1e-20)).clamp(max=1.0))
-        extra = torch.sqrt(posterior) * extra
+        keep = torch.sqrt((free / (spread + 1e-20)).clamp(max=1.0) + 1e-12)
+        extra = torch.sqrt(posterior + 1e-14) * extra  # a square root has no gradient at zero
         excess = (1.0 - keep) * extra.sum(1, keepdim=True)
         return mean + extra - posterior / (spread + 1e-20) * excess
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
@@ -39,7 +40,10 @@ def batches(config: TrainingConfig, samplerate: int, start: int, rank: int, worl
         start=start * config.batch_size,
         **config.data_options,
     )
-    return iter(DataLoader(data, config.batch_size, num_workers=config.workers, prefetch_factor=4))
+    ahead = 4 if config.workers else None
+    return iter(
+        DataLoader(data, config.batch_size, num_workers=config.workers, prefetch_factor=ahead)
+    )
 
 
 def measure_variances(net: nn.Module, loader: Iterator, crops: int) -> Tensor:
@@ -89,8 +93,6 @@ def train(config: dict, folder: Path, *, devices="auto", precision="32-true", st
         net.variance.copy_(measure_variances(net, first, options.variance_crops))
         initial = folder / "initial.safetensors"
         if initial.exists():
-            from safetensors.torch import load_file
-
             net.load_state_dict(load_file(initial), strict=False)
     ema = EMA(net.to(fabric.device), options.ema)
     model, *optimizers = fabric.setup(net, *optimizers)
@@ -119,7 +121,8 @@ def train(config: dict, folder: Path, *, devices="auto", precision="32-true", st
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        if step % 10 == 0:  # the only host synchronisation
+        saving = (step + 1) % options.save_every == 0 or step + 1 == steps
+        if step % 10 == 0 or saving:  # the only host synchronisation; nothing bad is ever saved
             value = loss.item()
             if not math.isfinite(value) or not math.isfinite(norm.item()):
                 raise TrainingDiverged(
@@ -138,7 +141,7 @@ def train(config: dict, folder: Path, *, devices="auto", precision="32-true", st
             writer.add_scalar("train/gradient_norm", norm.item(), step)
             writer.add_scalar("train/learning_rate", rate, step)
             print(f"step {step} loss {loss_mean:.4f} {pace:.2f} s/step", flush=True)
-        if fabric.is_global_zero and (step % options.save_every == 0 or step == steps):
+        if fabric.is_global_zero and saving:
             _save(folder, step, net, ema, optimizers)
         if writer and (step % options.validate_every == 0 or step == steps):
             report = validate(config, net, ema, fabric.device)

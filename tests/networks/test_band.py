@@ -111,3 +111,13 @@ def test_wrong_inputs_are_named():
         build_network("nothing", 4)
     with pytest.raises(ValueError, match="must cover the 128 bins"):
         build_network("band", 4, **{**SMALL, "bands": [[4, 4]]})
+
+
+@pytest.mark.parametrize("sigma_mix", [0.0, 0.05, 2.0])
+def test_gradients_are_finite_at_every_noise(sigma_mix):
+    """Square roots of a vanishing variance, as with sigma_mix = 0, must not poison training."""
+    net = build_network("band", 4, **SMALL)
+    x = torch.randn(2, 4, 1000, requires_grad=True)
+    net(x, 2.0, sigma_mix).square().sum().backward()
+    grads = [x.grad, *(p.grad for p in net.parameters() if p.grad is not None)]
+    assert all(g.isfinite().all() for g in grads)

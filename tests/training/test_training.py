@@ -1,0 +1,184 @@
+"""The training loop on a toy data set: resuming, divergence, noise, loss, optimiser, average."""
+
+import copy
+
+import pytest
+import torch
+from torch.utils.data import IterableDataset
+
+from mgdm_audio.networks import build_network
+from mgdm_audio.training.config import read_config
+from mgdm_audio.training.ema import EMA
+from mgdm_audio.training.loop import TrainingDiverged, train
+from mgdm_audio.training.loss import relative_loss
+from mgdm_audio.training.noise import NoiseLevels, two_level_noise
+from mgdm_audio.training.optimizer import learning_rate, orthogonalise
+
+CONFIG = """
+[prior]
+name = "toy"
+samplerate = 8000
+segment = 0.25
+sources = ["a", "b", "c"]
+sigma_min = 1e-3
+sigma_max = 2.0
+network = "band"
+[network]
+window = 128
+bands = [[16, 4]]
+channels = [8, 8]
+blocks = 1
+heads = 2
+reach = 2
+embedding = 16
+[training]
+data = "tests.training.test_training:Tones"
+crop = 0.25
+batch_size = 2
+steps = 12
+warmup = 2
+workers = 0
+variance_crops = 8
+save_every = 6
+validate_every = 1000
+"""
+
+
+class Tones(IterableDataset):
+    """Three sines a crop, the stem deciding the octave."""
+
+    poison_at = None
+
+    def __init__(self, seconds, samplerate, seed, start):
+        self.length, self.rate = int(seconds * samplerate), samplerate
+        self.seed, self.start = seed, start
+
+    def __iter__(self):
+        index = self.start
+        while True:
+            generator = torch.Generator().manual_seed(self.seed * 100_003 + index)
+            base = 100.0 + 100 * torch.rand(3, 1, generator=generator)
+            time = torch.arange(self.length) / self.rate
+            octave = torch.tensor([1.0, 4.0, 16.0])[:, None]
+            tone = 0.1 * torch.sin(2 * torch.pi * base * octave * time)
+            yield tone * float("nan") if index == self.poison_at else tone
+            index += 1
+
+
+class Poisoned(Tones):
+    poison_at = 20
+
+
+@pytest.fixture
+def config(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG)
+    return read_config(path)
+
+
+def run(config, folder, **options):
+    folder.mkdir(exist_ok=True)
+    train(config, folder, devices=1, **options)
+    return torch.load(folder / "state.pt", weights_only=True)
+
+
+def test_a_run_cut_short_resumes_to_the_same_weights(config, tmp_path):
+    whole = run(config, tmp_path / "whole")
+    # A cut at step 6 of 12 leaves the state saved there; the schedule is that of 12 steps.
+    cut = tmp_path / "cut"
+    stop = copy.deepcopy(config)
+    object.__setattr__(stop["training"], "data", "tests.training.test_training:Poisoned")
+    with pytest.raises(TrainingDiverged, match="last good state"):
+        run(stop, cut)
+    assert torch.load(cut / "state.pt", weights_only=True)["step"] == 6
+    resumed = run(config, cut)
+    for name, weight in whole["net"].items():
+        assert torch.equal(weight, resumed["net"][name]), name
+    for name, weight in whole["ema"].items():
+        assert torch.equal(torch.as_tensor(weight), torch.as_tensor(resumed["ema"][name])), name
+
+
+def test_training_beats_the_wiener_filter(config, tmp_path):
+    for option, value in {"steps": 150, "learning_rate": 5e-3}.items():
+        object.__setattr__(config["training"], option, value)
+    state = run(config, tmp_path / "run")
+    net = build_network("band", 3, **config["network"])
+    net.load_state_dict(state["net"])
+    clean = torch.stack([x for x, _ in zip(Tones(0.25, 8000, 77, 0), range(8), strict=False)])
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.full((8,), 2.0), torch.zeros(8)
+    noisy = clean + two_level_noise(clean.shape, *levels, generator)
+    with torch.no_grad():
+        loss = relative_loss(net(noisy, *levels), net.wiener(noisy, *levels), clean).mean()
+    assert loss < 0.8
+
+
+def test_two_level_noise_has_the_two_levels():
+    generator = torch.Generator().manual_seed(0)
+    noise = two_level_noise(
+        torch.Size([2, 4, 50_000]), torch.tensor([2.0, 1.0]), torch.tensor([0.0, 3.0]), generator
+    )
+    along = noise.sum(1) / 2  # u = 1 / sqrt(4)
+    rest = noise - noise.mean(1, keepdim=True)
+    assert along.std(-1).tolist() == pytest.approx([0.0, 3.0], abs=0.05)
+    assert (rest.square().sum(1).mean(-1) / 3).sqrt().tolist() == pytest.approx(
+        [2.0, 1.0], rel=0.02
+    )
+
+
+def test_noise_levels_keep_their_shares_and_range():
+    levels = NoiseLevels(1e-3, 2.0, top=0.5, conditional=0.2, partial=0.1, plain=0.2)
+    sigma, mix = levels.sample(20_000, torch.Generator().manual_seed(0))
+    assert ((sigma == 2.0) & (mix == 0)).float().mean().item() == pytest.approx(0.5, abs=0.02)
+    assert (mix == sigma).float().mean().item() == pytest.approx(0.2, abs=0.02)
+    assert sigma.min() >= 0.999e-3
+    assert (mix <= sigma).all()
+
+
+def test_relative_loss_is_one_for_the_filter_and_zero_for_the_truth():
+    clean, wiener = torch.randn(2, 4, 100), torch.randn(2, 4, 100)
+    loud = torch.tensor([1.0, 10.0, 0.1, 1.0])[:, None]
+    assert torch.allclose(
+        relative_loss(wiener * loud, wiener * loud, clean * loud, floor=0.0), torch.ones(2, 4)
+    )
+    assert relative_loss(clean, wiener, clean).max() == 0
+
+
+def test_orthogonalise_against_svd():
+    torch.manual_seed(0)
+    for shape in [(8, 30), (30, 8)]:
+        matrix = torch.randn(shape)
+        u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+        result = orthogonalise(matrix)
+        values = torch.linalg.svdvals(result)
+        assert values.min() > 0.5
+        assert values.max() < 1.3
+        assert (u.mT @ result @ v.mT).diagonal().min() > 0.5
+
+
+def test_average_starts_as_a_mean_and_follows():
+    net = torch.nn.Linear(1, 1, bias=False)
+    ema = EMA(net, decay=0.5)
+    for value in (1.0, 2.0, 3.0):
+        with torch.no_grad():
+            net.weight.fill_(value)
+        ema.update(net)
+    target = torch.nn.Linear(1, 1, bias=False)
+    ema.copy_to(target)
+    assert 2.0 < target.weight.item() < 3.0
+
+
+def test_learning_rate_warms_up_and_cools_down():
+    rates = [learning_rate(step, 100, 1.0, 10, 0.2) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[50] == 1.0
+    assert rates[99] == pytest.approx(0.05)
+
+
+def test_unknown_options_are_named(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG + "learning_rat = 1\n")
+    with pytest.raises(
+        ValueError, match=r"config.toml: unknown option in \[training\]: learning_rat"
+    ):
+        read_config(path)
