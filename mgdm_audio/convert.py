@@ -1,0 +1,301 @@
+"""Published checkpoints of MSDM and ISDM to prior folders.
+
+    python -m mgdm_audio.convert msdm.ckpt priors/msdm
+    python -m mgdm_audio.convert bass.ckpt drums.ckpt guitar.ckpt piano.ckpt priors/isdm
+
+One checkpoint is a joint prior of all sources (MSDM); one checkpoint a source, in the order of
+--sources, makes a prior of independent networks (ISDM). Checkpoints are pickles, which can run
+code: they are only ever read with ``weights_only``, and classes that PyTorch does not know (the
+published files name a few in their hyper-parameters) become inert placeholders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from .errors import MGDMError, PriorError
+from .networks.unet1d import UNet1dDenoiser
+from .pretrained import CARD, CONFIG, WEIGHTS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+#: Names of the published hyper-parameters, and ours.
+_RENAMED = {
+    "channels": "channels",
+    "patch_factor": "patch",
+    "multipliers": "multipliers",
+    "factors": "factors",
+    "num_blocks": "blocks",
+    "attentions": "attentions",
+    "attention_heads": "heads",
+    "attention_features": "head_features",
+    "attention_multiplier": "feed_forward",
+    "resnet_groups": "groups",
+    "diffusion_sigma_data": "sigma_data",
+}
+#: Hyper-parameters that `UNet1d` has for constants; any other value is another network.
+_CONSTANT = {
+    "patch_blocks": 1,
+    "kernel_multiplier_downsample": 2,
+    "use_nearest_upsample": False,
+    "use_skip_scale": True,
+    "use_attention_bottleneck": True,
+    "use_context_time": True,
+    "diffusion_dynamic_threshold": 0.0,
+    "context_features": None,
+    "context_channels": None,
+    "context_embedding_features": None,
+}
+
+
+class _Placeholder:
+    """Stands for a class named in a checkpoint; holds what it is given and does nothing."""
+
+    def __new__(cls, *args, **kwargs):
+        return super().__new__(cls)
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """State dictionary and hyper-parameters (empty if there are none) of a checkpoint.
+
+    Raises:
+        PriorError: the file is missing, is no PyTorch checkpoint, or holds something else than a
+            (Lightning) state dictionary.
+    """
+    if not path.is_file():
+        raise PriorError(f"{path}: no such file.")
+    try:
+        unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        inert = [(type("Inert", (_Placeholder,), {}), name) for name in unknown]
+        with torch.serialization.safe_globals(inert):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else "empty file"
+        raise PriorError(
+            f"{path}: cannot be read as PyTorch weights ({reason}) If it was downloaded, check "
+            "that the download is complete and unpacked from its archive."
+        ) from error
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not state:
+        raise PriorError(
+            f"{path}: holds a pickled {type(content).__name__}, not a state dictionary. "
+            "Save module.state_dict() with torch.save and convert that."
+        )
+    for name, value in state.items():
+        if not isinstance(value, Tensor):
+            raise PriorError(f"{path}: the entry {name!r} is not a tensor.")
+    hyper = content.get("hyper_parameters", {}) if state is not content else {}
+    return dict(state), dict(hyper)
+
+
+def unet_tensors(state: Mapping[str, Tensor], origin: str) -> dict[str, Tensor]:
+    """The U-Net's tensors under its own names, whatever they were nested in.
+
+    The published checkpoints hold each tensor under ``model.unet.*`` and, again, under
+    ``model.diffusion.net.*``; exports may lack ``model.`` or one of the two.
+
+    Raises:
+        PriorError: names that belong to no U-Net, or two names with different values.
+    """
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        short = name.removeprefix("model.")
+        short = short.removeprefix("unet.").removeprefix("diffusion.net.")
+        if short in tensors and not torch.equal(tensors[short], tensor):
+            raise PriorError(f"{origin}: the two copies of {short!r} differ; cannot choose.")
+        tensors[short] = tensor
+    return tensors
+
+
+def network_options(hyper: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Options of `UNet1dDenoiser` from a checkpoint's hyper-parameters.
+
+    Raises:
+        PriorError: a hyper-parameter that makes another network than MSDM's.
+    """
+    for name, value in _CONSTANT.items():
+        if hyper.get(name, value) != value:
+            raise PriorError(
+                f"{origin}: was trained with {name} = {hyper[name]!r}; only {value!r} is supported."
+            )
+    options = {ours: hyper[name] for name, ours in _RENAMED.items() if name in hyper}
+    return {k: list(v) if isinstance(v, (list, tuple)) else v for k, v in options.items()}
+
+
+def convert(
+    checkpoints: Sequence[str | os.PathLike],
+    out: str | os.PathLike,
+    sources: Sequence[str] = ("bass", "drums", "guitar", "piano"),
+    samplerate: int = 22050,
+    segment: float = 2**18 / 22050,
+    sigmas: tuple[float, float] = (5e-4, 20.0),
+    network: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write a prior folder (``config.toml``, ``weights.safetensors``, ``card.md``) and return it.
+
+    Args:
+        checkpoints: one file for all `sources` together, or one a source in their order.
+        out: folder to create.
+        samplerate: Hz; `segment`: seconds that the network was trained on.
+        sigmas: noise levels that the prior's card offers to samplers.
+        network: options of `UNet1dDenoiser` where the checkpoint holds no hyper-parameters; by
+            default the published ones.
+
+    Raises:
+        PriorError: unreadable or unfitting checkpoints, a wrong number of them, or a folder that
+            holds a prior already.
+    """
+    paths, out = [Path(p) for p in checkpoints], Path(out)
+    if len(paths) not in (1, len(sources)):
+        raise PriorError(
+            f"expected one checkpoint, or one for each of {', '.join(sources)}; got {len(paths)}."
+        )
+    if (out / CONFIG).exists():
+        raise PriorError(f"{out}: holds a prior already; choose another folder.")
+    independent = len(paths) > 1
+    weights: dict[str, Tensor] = {}
+    options: dict[str, Any] | None = None
+    for i, path in enumerate(paths):
+        state, hyper = read_checkpoint(path)
+        for name, tensor in unet_tensors(state, str(path)).items():
+            weights[f"unets.{i}.{name}"] = tensor.to(torch.float32)
+        found = {**network_options(hyper, str(path)), **(network or {})}
+        if options is not None and found != options:
+            raise PriorError(f"{path}: its network differs from that of {paths[0]}.")
+        options = found
+    options = {"independent": independent, **options}
+    _check_fit(weights, options, len(sources), ", ".join(map(str, paths)))
+    out.mkdir(parents=True, exist_ok=True)
+    target, part = out / WEIGHTS, out / f"{WEIGHTS}.part"
+    save_file({name: t.contiguous() for name, t in weights.items()}, part)
+    digest = _sha256(part)
+    os.replace(part, target)
+    prior = {
+        "name": out.name,
+        "samplerate": samplerate,
+        "segment": segment,
+        "sources": list(sources),
+        "sigma_min": sigmas[0],
+        "sigma_max": sigmas[1],
+        "network": "unet1d",
+    }
+    (out / CARD).write_text(_card(paths, sources, weights, independent), encoding="utf-8")
+    # last, because a folder with a configuration is a prior
+    text = _toml({"prior": prior, "network": options, "weights": {"sha256": digest}})
+    (out / CONFIG).write_text(text, encoding="utf-8")
+    return out
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check_fit(
+    weights: Mapping[str, Tensor], options: Mapping[str, Any], sources: int, origin: str
+) -> None:
+    try:
+        with torch.device("meta"):
+            expected = UNet1dDenoiser(sources, **options).state_dict()
+    except (ValueError, TypeError) as error:
+        raise PriorError(f"{origin}: {error}.") from error
+    problems = [f"{name} is missing" for name in expected if name not in weights]
+    problems += [f"{name} belongs to no U-Net" for name in weights if name not in expected]
+    problems += [
+        f"{name} is {list(weights[name].shape)} instead of {list(tensor.shape)}"
+        for name, tensor in expected.items()
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    if problems:
+        more = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise PriorError(
+            f"{origin}: does not fit the network: {'; '.join(problems[:3])}{more}. Is it another "
+            "number of sources, or were other hyper-parameters used (see --network)?"
+        )
+
+
+def _card(
+    paths: Sequence[Path], sources: Sequence[str], weights: Mapping[str, Tensor], independent: bool
+) -> str:
+    kind = "one independent network a source (ISDM)" if independent else "one joint network (MSDM)"
+    count = sum(t.numel() for t in weights.values())
+    files = "\n".join(f"- `{p.name}`" for p in paths)
+    return (
+        f"# Converted prior: {', '.join(sources)}\n\n"
+        f"Waveform U-Net of MSDM (Mariani et al., ICLR 2024, arXiv 2302.02257), {kind}, "
+        f"{count:,} parameters, converted by `mgdm_audio.convert` from\n\n{files}\n\n"
+        "Data, licence and figures are those of these files; the published ones were trained on "
+        "Slakh2100 (CC BY 4.0).\n"
+    )
+
+
+def _toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """TOML of strings, numbers, booleans and flat lists of them."""
+
+    def value(x: Any) -> str:
+        if isinstance(x, bool):
+            return str(x).lower()
+        if isinstance(x, str):
+            # TOML's basic strings escape as JSON's do
+            return '"' + x.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        if isinstance(x, list):
+            return "[" + ", ".join(map(value, x)) + "]"
+        return repr(x)
+
+    return "\n".join(
+        f"[{name}]\n" + "".join(f"{key} = {value(x)}\n" for key, x in table.items())
+        for name, table in tables.items()
+    )
+
+
+@click.command(help=__doc__)
+@click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--sources", default="bass,drums,guitar,piano", show_default=True, help="Stems, in order."
+)
+@click.option("--samplerate", default=22050, show_default=True, help="Hz.")
+@click.option("--segment", default=2**18 / 22050, show_default=True, help="Seconds.")
+@click.option(
+    "--network",
+    type=click.Path(path_type=Path, exists=True),
+    help="TOML file of network options, for a checkpoint without hyper-parameters.",
+)
+def main(
+    checkpoints: tuple[Path, ...],
+    out: Path,
+    sources: str,
+    samplerate: int,
+    segment: float,
+    network: Path | None,
+) -> None:
+    try:
+        options = tomllib.loads(network.read_text(encoding="utf-8")) if network else None
+        convert(checkpoints, out, sources.split(","), samplerate, segment, network=options)
+    except (MGDMError, tomllib.TOMLDecodeError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{out}: use it with --prior {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""Conversion of checkpoints, written here as Lightning and plain PyTorch write them."""
+
+import hashlib
+import pickle
+import sys
+import types
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from mgdm_audio.convert import convert, main, read_checkpoint
+from mgdm_audio.errors import PriorError
+from mgdm_audio.networks.unet1d import UNet1d, UNet1dDenoiser
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SOURCES = ("bass", "drums", "guitar", "piano")
+HYPER = {
+    "learning_rate": 1e-4,
+    "channels": 16,
+    "patch_factor": 4,
+    "patch_blocks": 1,
+    "multipliers": [1, 2],
+    "factors": [2],
+    "num_blocks": [1],
+    "attentions": [True],
+    "attention_heads": 2,
+    "attention_features": 4,
+    "attention_multiplier": 2,
+    "resnet_groups": 4,
+    "diffusion_sigma_data": 0.3,
+    "diffusion_dynamic_threshold": 0.0,
+}
+OPTIONS = {
+    "channels": 16,
+    "patch": 4,
+    "multipliers": [1, 2],
+    "factors": [2],
+    "blocks": [1],
+    "attentions": [True],
+    "heads": 2,
+    "head_features": 4,
+    "feed_forward": 2,
+    "groups": 4,
+}
+
+
+def random_unet(channels, seed):
+    torch.manual_seed(seed)
+    return UNet1d(in_channels=channels, **OPTIONS).requires_grad_(False).eval()
+
+
+def save(path, net, prefixes=("model.unet.", "model.diffusion.net."), hyper=HYPER):
+    state = {prefix + k: v for prefix in prefixes for k, v in net.state_dict().items()}
+    torch.save({"state_dict": state, "hyper_parameters": hyper, "epoch": 419}, path)
+    return path
+
+
+def written(folder):
+    from safetensors.torch import load
+
+    data = (folder / "weights.safetensors").read_bytes()
+    config = tomllib.loads((folder / "config.toml").read_text())
+    assert config["weights"]["sha256"] == hashlib.sha256(data).hexdigest()
+    net = UNet1dDenoiser(len(config["prior"]["sources"]), **config["network"]).eval()
+    net.load_state_dict(load(data))
+    return net, config
+
+
+def edm(net, x, sigma, data):
+    """Preconditioning written from the formulas of Karras et al. 2022, table 1."""
+    total = sigma**2 + data**2
+    f = net(x / total**0.5, torch.tensor([sigma]).log() / 4)
+    return (data**2 / total * x + sigma * data / total**0.5 * f).clamp(-1, 1)
+
+
+@pytest.fixture
+def x():
+    return 0.2 * torch.randn(1, 4, 64, generator=torch.Generator().manual_seed(3))
+
+
+def test_joint_checkpoint(tmp_path, x):
+    net = random_unet(4, 0)
+    out = convert([save(tmp_path / "a.ckpt", net)], tmp_path / "msdm")
+    converted, config = written(out)
+    assert config["prior"]["sources"] == list(SOURCES)
+    assert config["prior"]["segment"] * config["prior"]["samplerate"] == pytest.approx(2**18)
+    assert config["network"]["sigma_data"] == 0.3
+    torch.testing.assert_close(converted(x, 0.4), edm(net, x, 0.4, 0.3))
+    assert "bass, drums, guitar, piano" in (out / "card.md").read_text()
+
+
+def test_four_checkpoints_become_one_denoiser(tmp_path, x):
+    nets = [random_unet(1, seed) for seed in range(4)]
+    paths = [save(tmp_path / f"{s}.ckpt", n) for s, n in zip(SOURCES, nets, strict=True)]
+    converted, config = written(convert(paths, tmp_path / "isdm"))
+    assert config["network"]["independent"] is True
+    expected = torch.cat([edm(n, x[:, i : i + 1], 0.4, 0.3) for i, n in enumerate(nets)], 1)
+    torch.testing.assert_close(converted(x, 0.4), expected)
+
+
+@pytest.mark.parametrize("prefixes", [("",), ("unet.",), ("model.diffusion.net.",)])
+def test_plain_state_dictionaries(tmp_path, x, prefixes):
+    net = random_unet(4, 0)
+    state = {p + k: v for p in prefixes for k, v in net.state_dict().items()}
+    torch.save(state, tmp_path / "plain.pt")
+    converted, _ = written(convert([tmp_path / "plain.pt"], tmp_path / "out", network=OPTIONS))
+    torch.testing.assert_close(converted(x, 0.4), edm(net, x, 0.4, 0.2))  # published sigma_data
+
+
+def test_the_prior_loads(tmp_path, x):
+    pytest.importorskip("mgdm_audio.pretrained")
+    from mgdm_audio.networks import NETWORKS
+    from mgdm_audio.pretrained import load_prior
+
+    if "unet1d" not in NETWORKS:
+        pytest.skip("unet1d is not registered")
+    net = random_unet(4, 0)
+    prior = load_prior(convert([save(tmp_path / "a.ckpt", net)], tmp_path / "msdm"), "cpu")
+    assert prior.sources == SOURCES
+    assert not prior.conditional
+    assert round(prior.segment * prior.samplerate) == 2**18
+    torch.testing.assert_close(prior.denoise(x, 0.4), edm(net, x, 0.4, 0.3))
+
+
+def test_unknown_classes_are_inert(tmp_path):
+    """As in the published files, whose hyper-parameters hold an object of another package."""
+    module = types.ModuleType("not_installed")
+
+    class LogNormal:
+        def __init__(self, mean):
+            self.mean = mean
+
+    LogNormal.__module__, LogNormal.__qualname__ = "not_installed", "LogNormal"
+    module.LogNormal = LogNormal
+    sys.modules["not_installed"] = module
+    try:
+        hyper = {**HYPER, "diffusion_sigma_distribution": LogNormal(-3.0)}
+        path = save(tmp_path / "a.ckpt", random_unet(4, 0), hyper=hyper)
+    finally:
+        del sys.modules["not_installed"]
+    state, found = read_checkpoint(path)
+    assert len(state) == 2 * len(random_unet(4, 0).state_dict())
+    assert found["channels"] == 16
+    assert type(found["diffusion_sigma_distribution"]).__name__ == "Inert"
+
+
+def test_code_in_a_checkpoint_never_runs(tmp_path):
+    marker = tmp_path / "ran"
+
+    class Attack:
+        def __reduce__(self):
+            return (open, (str(marker), "w"))
+
+    path = tmp_path / "attack.ckpt"
+    torch.save({"state_dict": {"a": torch.zeros(1)}, "hyper_parameters": {"x": Attack()}}, path)
+    with open(tmp_path / "old.ckpt", "wb") as file:
+        pickle.dump({"x": Attack()}, file)
+    # the modern format names its classes beforehand; the call becomes that of a placeholder
+    read_checkpoint(path)
+    with pytest.raises(PriorError, match="cannot be read as PyTorch weights"):
+        read_checkpoint(tmp_path / "old.ckpt")
+    assert not marker.exists()
+
+
+def test_a_pickled_module_is_refused(tmp_path):
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
+    with pytest.raises(PriorError, match="not a state dictionary"):
+        read_checkpoint(tmp_path / "module.pt")
+
+
+def test_a_cut_download_is_refused(tmp_path):
+    path = save(tmp_path / "a.ckpt", random_unet(4, 0))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(PriorError, match="check that the download is complete"):
+        read_checkpoint(path)
+    path.write_bytes(b"")
+    with pytest.raises(PriorError, match="cannot be read"):
+        read_checkpoint(path)
+
+
+def test_copies_that_differ_are_refused(tmp_path):
+    net = random_unet(4, 0)
+    state = {"model.unet." + k: v for k, v in net.state_dict().items()}
+    state["model.diffusion.net.to_mapping.0.bias"] = torch.ones(64)
+    torch.save({"state_dict": state}, tmp_path / "a.ckpt")
+    with pytest.raises(PriorError, match=r"two copies of .to_mapping\.0\.bias. differ"):
+        convert([tmp_path / "a.ckpt"], tmp_path / "out", network=OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "hyper", "message"),
+    [
+        ({}, {**HYPER, "patch_blocks": 4}, "patch_blocks = 4; only 1"),
+        ({}, {**HYPER, "multipliers": [1, 3]}, "does not fit the network"),
+        ({"sources": ("bass", "drums")}, HYPER, r"is \[4\] instead of \[2\].*another number"),
+    ],
+)
+def test_other_networks_are_refused(tmp_path, kwargs, hyper, message):
+    path = save(tmp_path / "a.ckpt", random_unet(4, 0), hyper=hyper)
+    with pytest.raises(PriorError, match=message):
+        convert([path], tmp_path / "out", **kwargs)
+    assert not (tmp_path / "out").exists()
+
+
+def test_command_line(tmp_path):
+    path = save(tmp_path / "a.ckpt", random_unet(4, 0))
+    out = tmp_path / "msdm"
+    assert CliRunner().invoke(main, [str(path), str(out)]).exit_code == 0
+    assert written(out)
+    again = CliRunner().invoke(main, [str(path), str(out)])
+    assert again.exit_code == 1
+    assert "holds a prior already" in again.output
+    two = CliRunner().invoke(main, [str(path), str(path), str(tmp_path / "x")])
+    assert "expected one checkpoint, or one for each of bass" in two.output
+    lost = CliRunner().invoke(main, [str(tmp_path / "no.ckpt"), str(tmp_path / "x")])
+    assert "no such file" in lost.output
