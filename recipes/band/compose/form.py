@@ -1,0 +1,117 @@
+"""What a song is made of before anyone plays: sections, bars, chords, who plays when."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import NamedTuple
+
+from recipes.band.compose.harmony import Span, draw_progression
+from recipes.band.compose.rhythm import METRES, Metre
+from recipes.band.compose.styles import Style
+from recipes.band.score import STEMS
+
+
+class Event(NamedTuple):
+    """A note to be played: times in quarter notes, `shift` in seconds on top of them."""
+
+    start: float
+    duration: float
+    key: int
+    velocity: float
+    shift: float = 0.0
+
+
+class Bar(NamedTuple):
+    start: float
+    spans: list[Span]
+
+
+class Section(NamedTuple):
+    """Bars played in one manner. Sections with the same `seed` repeat one another."""
+
+    kind: int
+    seed: int
+    metre: Metre
+    bars: list[Bar]
+    intensity: float
+    playing: frozenset[str]
+    last: bool
+
+    def chord_at(self, beat: float):
+        """The chord that sounds at `beat` (quarter notes from the start of the song)."""
+        index = int((beat - self.bars[0].start) / self.metre.length + 1e-9)
+        for span in self.bars[min(max(index, 0), len(self.bars) - 1)].spans:
+            if beat < span.end - 1e-9:
+                return span.chord
+        return span.chord
+
+
+def draw_sections(rng: Random, style: Style, metre: Metre, beats: float) -> list[Section]:
+    """Sections that fill at least `beats` quarter notes."""
+    tonic = rng.randrange(12)
+    mode = rng.choice(style.modes)
+    kinds = [_draw_kind(rng, style, tonic, mode, kind) for kind in range(rng.choice((1, 2, 2, 3)))]
+    resting = _draw_rests(rng)
+    sections, start, kind = [], 0.0, rng.randrange(len(kinds))
+    while start < beats:
+        progression, seed, per_chord, base = kinds[kind]
+        count = rng.choice((2, 4, 4, 8, 8, 8, 16))
+        bars = _lay_bars(progression, per_chord, metre, start, count)
+        playing = [s for s in STEMS if s not in resting and rng.random() > style.rest]
+        if not playing:
+            playing = [s for s in STEMS if s not in resting][:1] or ["piano"]
+        intensity = min(1.0, max(0.0, base + rng.gauss(0, 0.12)))
+        start += count * metre.length
+        sections.append(
+            Section(kind, seed, metre, bars, intensity, frozenset(playing), start >= beats)
+        )
+        if rng.random() < 0.6:
+            kind = (kind + 1) % len(kinds)
+    return sections
+
+
+def _draw_rests(rng: Random) -> set[str]:
+    """Stems that are silent for the whole excerpt."""
+    roll = rng.random()
+    if roll < 0.62:
+        return set()
+    if roll < 0.88:
+        return {rng.choice(STEMS)}
+    if roll < 0.97:
+        return set(rng.sample(STEMS, 2))
+    return set(rng.sample(STEMS, 3))
+
+
+def _draw_kind(rng: Random, style: Style, tonic: int, mode: str, kind: int):
+    if kind and rng.random() < 0.2:
+        tonic = (tonic + rng.choice((2, 3, 5, 7, 9, 1))) % 12
+    progression = draw_progression(
+        rng, tonic, mode, rng.choice(style.harmony), style.richness, style.slash
+    )
+    per_chord = rng.choice(style.chord_bars)
+    return progression, rng.getrandbits(48), per_chord, rng.uniform(0.15, 1.0)
+
+
+def _lay_bars(progression, per_chord: float, metre: Metre, start: float, count: int) -> list[Bar]:
+    """Bars under a loop of chords that last `per_chord` bars each (a half: two a bar)."""
+    bars, n = [], len(progression)
+    for i in range(count):
+        begin, end = start + i * metre.length, start + (i + 1) * metre.length
+        if per_chord >= 1:
+            spans = [Span(begin, end, progression[int(i / per_chord) % n])]
+        else:
+            parts = 2 if per_chord == 0.5 else 4
+            if len(metre.pulses) < parts:
+                parts = len(metre.pulses)
+            cuts = [metre.pulses[len(metre.pulses) * p // parts] for p in range(parts)]
+            cuts.append(metre.length)
+            spans = [
+                Span(begin + cuts[p], begin + cuts[p + 1], progression[(i * parts + p) % n])
+                for p in range(parts)
+            ]
+        bars.append(Bar(begin, spans))
+    return bars
+
+
+def draw_metre(rng: Random, style: Style) -> Metre:
+    return METRES[rng.choice(style.metres)]
