@@ -197,7 +197,7 @@ def test_copies_that_differ_are_refused(tmp_path):
     [
         ({}, {**HYPER, "patch_blocks": 4}, "patch_blocks = 4; only 1"),
         ({}, {**HYPER, "multipliers": [1, 3]}, "does not fit the network"),
-        ({"sources": ("bass", "drums")}, HYPER, r"is \[4\] instead of \[2\].*another number"),
+        ({"sources": ("bass", "drums")}, HYPER, "another number of sources"),
     ],
 )
 def test_other_networks_are_refused(tmp_path, kwargs, hyper, message):
