@@ -1,0 +1,144 @@
+"""Priors whose denoiser and posterior are known exactly: the ground truth of every study."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from .likelihoods import LinearGaussian
+
+
+class GaussianMixture:
+    """A mixture of Gaussians with full covariances on items of any shape.
+
+    Linear algebra is prepared in float64 and evaluated in the type of ``means``.
+
+    Args:
+        weights: ``[C]``, positive; normalised here.
+        means: ``[C, K, T]`` (or any item shape of ``N`` elements).
+        covariances: ``[C, N, N]``, symmetric positive semi-definite.
+
+    Raises:
+        ValueError: if the shapes disagree.
+    """
+
+    def __init__(self, weights: Tensor, means: Tensor, covariances: Tensor):
+        count, size = len(means), means[0].numel()
+        if weights.shape != (count,) or covariances.shape != (count, size, size):
+            raise ValueError(
+                f"weights {tuple(weights.shape)}, means {tuple(means.shape)} and covariances "
+                f"{tuple(covariances.shape)} do not fit"
+            )
+        self.weights = weights / weights.sum()
+        self.means = means
+        self.covariances = covariances
+        values, vectors = torch.linalg.eigh(covariances.double().cpu())
+        self._values = values.clamp_min(0).to(means)
+        self._vectors = vectors.to(means)
+
+    def _components(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-weight ``[B, C]``, rotated offset and inverse variances ``[B, C, N]``."""
+        with torch.autocast(x.device.type, enabled=False):
+            offset = x.flatten(1).to(self.means).unsqueeze(1) - self.means.flatten(1)
+            rotated = torch.einsum("cnm,bcn->bcm", self._vectors, offset)
+            sigma = torch.as_tensor(sigma).to(self.means).expand(len(x))
+            variance = self._values + sigma.reshape(-1, 1, 1) ** 2
+            log = self.weights.log() - 0.5 * (rotated**2 / variance + variance.log()).sum(-1)
+        return log, rotated, 1 / variance
+
+    def log_prob(self, x: Tensor, sigma: Tensor | float = 0.0) -> Tensor:
+        """Log-density of ``x_0 + sigma n`` at ``x [B, K, T]``, ``[B]``."""
+        log, _, _ = self._components(x, sigma)
+        return log.logsumexp(1) - 0.5 * self.means[0].numel() * math.log(2 * math.pi)
+
+    def denoise(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | None = None) -> Tensor:
+        """``E[x_0 | x]`` for ``x [B, K, T]``, ``sigma`` scalar or ``[B]``.
+
+        With ``sigma_mix`` the noise is anisotropic: ``sigma`` where the sources sum to zero,
+        ``sigma_mix`` along their mean (the contract of separation-aware denoisers).
+        """
+        if sigma_mix is not None:
+            return self._denoise_anisotropic(x, sigma, sigma_mix)
+        log, rotated, precision = self._components(x, sigma)
+        with torch.autocast(x.device.type, enabled=False):
+            shrunk = torch.einsum("cnm,bcm->bcn", self._vectors, self._values * precision * rotated)
+            mean = self.means.flatten(1) + shrunk
+            return torch.einsum("bc,bcn->bn", log.softmax(1), mean).reshape(x.shape)
+
+    def _denoise_anisotropic(self, x: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
+        size, sources = self.means[0].numel(), x.shape[1]
+        wide = {"device": x.device, "dtype": torch.float64}
+        ones = torch.ones(sources, sources, **wide) / sources
+        along = torch.kron(ones, torch.eye(size // sources, **wide))
+        sigma, mix = (
+            torch.as_tensor(one).to(**wide).expand(len(x)).reshape(-1, 1, 1)
+            for one in (sigma, sigma_mix)
+        )
+        noise = sigma**2 * (torch.eye(size, **wide) - along) + mix**2 * along
+        covariance = self.covariances.to(**wide)
+        total = covariance + noise.unsqueeze(1)
+        offset = x.flatten(1).to(**wide).unsqueeze(1) - self.means.flatten(1).to(**wide)
+        factor = torch.linalg.cholesky(total)
+        solved = torch.cholesky_solve(offset.unsqueeze(-1), factor).squeeze(-1)
+        log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        log = self.weights.to(**wide).log() - 0.5 * ((offset * solved).sum(-1) + log_det)
+        mean = self.means.flatten(1).to(**wide) + torch.einsum("cnm,bcm->bcn", covariance, solved)
+        return torch.einsum("bc,bcn->bn", log.softmax(1), mean).reshape(x.shape).to(x.dtype)
+
+    def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
+        """``n`` independent draws, ``[n, K, T]``."""
+        chosen = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        white = torch.randn(n, self.means[0].numel(), generator=generator).to(self.means)
+        scaled = self._values[chosen].sqrt() * white
+        offset = torch.einsum("bnm,bm->bn", self._vectors[chosen], scaled)
+        return self.means[chosen] + offset.reshape(-1, *self.means.shape[1:])
+
+    def mean(self) -> Tensor:
+        """Mean ``[K, T]``."""
+        return torch.einsum("c,c...->...", self.weights, self.means)
+
+    def covariance(self) -> Tensor:
+        """Covariance ``[N, N]``."""
+        offset = (self.means - self.mean()).flatten(1)
+        within = torch.einsum("c,cnm->nm", self.weights, self.covariances)
+        return within + torch.einsum("c,cn,cm->nm", self.weights, offset, offset)
+
+    def posterior(self, likelihood: LinearGaussian) -> GaussianMixture:
+        """The exact posterior given one linear-Gaussian observation: again a mixture.
+
+        Args:
+            likelihood: with an observation of batch size 1 and ``sigma_y > 0``.
+
+        Raises:
+            ValueError: if the observation is a batch.
+        """
+        y = likelihood.observation
+        if len(y) != 1:
+            raise ValueError(f"one observation is needed, not a batch of {len(y)}")
+        size = self.means[0].numel()
+        basis = torch.eye(size).to(self.means).reshape(size, *self.means.shape[1:])
+        matrix = likelihood.apply(basis).flatten(1).T.double()
+        prior = self.covariances.double()
+        noise = likelihood.sigma_y**2 * torch.eye(len(matrix)).to(matrix)
+        total = matrix @ prior @ matrix.T + noise
+        offset = y.flatten().double() - self.means.flatten(1).double() @ matrix.T
+        factor = torch.linalg.cholesky(total)
+        solved = torch.cholesky_solve(offset.unsqueeze(-1), factor).squeeze(-1)
+        log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
+        log = self.weights.double().log() - 0.5 * ((offset * solved).sum(-1) + log_det)
+        gain = prior @ matrix.T
+        means = self.means.flatten(1).double() + torch.einsum("cnm,cm->cn", gain, solved)
+        covariances = prior - gain @ torch.cholesky_solve(gain.mT, factor)
+        covariances = 0.5 * (covariances + covariances.mT)
+        return GaussianMixture(
+            log.softmax(0).to(self.means),
+            means.reshape(self.means.shape).to(self.means),
+            covariances.to(self.means),
+        )
+
+
+def gaussian(mean: Tensor, covariance: Tensor) -> GaussianMixture:
+    """A single Gaussian with mean ``[K, T]`` and covariance ``[N, N]``."""
+    return GaussianMixture(torch.ones(1).to(mean), mean.unsqueeze(0), covariance.unsqueeze(0))

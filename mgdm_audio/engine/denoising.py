@@ -1,0 +1,90 @@
+"""Counted denoiser calls, their gradients, and few-step ancestral denoising."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from .bridge import Level, bridge, double
+from .noise import Noise
+from .schedules import between
+from .types import Denoiser, Info, Likelihood
+
+
+class Calls:
+    """The denoiser as one step of a sampler uses it: counted, checked, in float32.
+
+    Made anew in every step, so that a sampler keeps no hidden state.
+    """
+
+    def __init__(self, denoise: Denoiser):
+        self._denoise = denoise
+        self._denoiser = 0
+        self._gradient = 0
+        self._finite: Tensor | None = None
+
+    def __call__(self, x: Tensor, sigma: Level, *extra: Tensor) -> Tensor:
+        """``E[x_0 | x]`` for ``x [B, ...]``; autocast output is cast back to ``x``'s type.
+
+        Raises:
+            ValueError: if the denoiser changes the shape.
+        """
+        level = double(sigma).to(x.device, x.dtype).expand(len(x))
+        x0 = self._denoise(x, level, *extra).to(x.dtype)
+        if x0.shape != x.shape:
+            raise ValueError(f"the denoiser turned shape {tuple(x.shape)} into {tuple(x0.shape)}")
+        self._denoiser += 1
+        finite = torch.isfinite(x0.detach()).all()
+        self._finite = finite if self._finite is None else self._finite & finite
+        return x0
+
+    def guide(self, likelihood: Likelihood, x: Tensor, sigma: Level) -> tuple[Tensor, Tensor]:
+        """Denoise, and differentiate the likelihood of the result with respect to ``x``.
+
+        Returns:
+            ``D(x)`` and the gradient of ``log g_0(y | D(x))``, both shaped like ``x``.
+        """
+        x0, log_prob, x = self.tracked(likelihood, x, sigma)
+        return x0.detach(), self.gradient(log_prob, x)
+
+    def tracked(
+        self, likelihood: Likelihood, x: Tensor, sigma: Level
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """``D(x)``, ``log g_0(y | D(x)) [B]`` and the leaf ``x``, with the graph kept."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            x0 = self(x, sigma)
+            return x0, likelihood.log_prob(x0), x
+
+    def gradient(self, values: Tensor, x: Tensor) -> Tensor:
+        """Derivative of the sum of ``values`` with respect to ``x``: one backward pass."""
+        self._gradient += 1
+        return torch.autograd.grad(values, x, torch.ones_like(values))[0]
+
+    def info(self) -> Info:
+        """The cost so far; call it once, at the end of a step."""
+        finite = torch.tensor(True) if self._finite is None else self._finite
+        return Info(self._denoiser, self._gradient, finite)
+
+
+def ancestral(
+    calls: Calls, x: Tensor, sigma: Level, n: int, noise: Noise, *, sigma_min: float, rho: float
+) -> Tensor:
+    """Draw ``x_0`` from the prior's reverse process in ``n`` ancestral steps.
+
+    Levels go from ``sigma`` to ``sigma_min`` evenly in ``sigma^(1/rho)``; each step draws from the
+    bridge between the denoised signal and the current one, the last returns the denoised signal.
+
+    Args:
+        x: ``[B, ...]`` at level ``sigma``.
+        sigma: scalar or ``[B]``.
+        n: denoiser calls, at least 1; with 1 the result is ``D(x)``.
+    """
+    top = double(sigma)
+    low = top.clamp_max(sigma_min)
+    levels = [between(torch.tensor(1 - i / max(n - 1, 1)), low, top, rho) for i in range(n)]
+    for level, below in pairwise(levels):
+        x = bridge(calls(x, level), x, 0.0, below, level, noise.normal(x.shape))
+    return calls(x, levels[-1])

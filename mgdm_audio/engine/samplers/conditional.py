@@ -1,0 +1,76 @@
+"""Sampling with a denoiser that was trained on the mixture direction: no likelihood needed."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..bridge import spread
+from ..denoising import Calls
+from ..likelihoods import MixtureSum
+from ..types import Denoiser, Info, Sampler, Step
+
+
+class ConditionalState(NamedTuple):
+    """``x`` is the noisy stack; its mean over the sources is always the mixture's."""
+
+    x0: Tensor
+    x: Tensor
+
+
+def conditional(
+    denoise: Denoiser, likelihood: MixtureSum, *, churn: float = 0.0, project: bool = True
+) -> Sampler:
+    """Few-step sampling in the subspace where the sources sum to zero.
+
+    The noisy state is ``x = y / K + sigma (I - u u^T) n`` with ``u = 1 / sqrt(K)``: noise acts only
+    where the mixture says nothing. The denoiser ``denoise(x, sigma, sigma_mix)`` is told how well
+    the component along ``u`` is known, ``sigma_mix = sigma_y / sqrt(K)``, so ``D`` is the posterior
+    mean given ``y`` and the ordinary reverse process draws from the posterior. With one level the
+    result is the posterior mean at that level.
+
+    Args:
+        denoise: a separation-aware denoiser.
+        likelihood: the mixture; ``sigma_y = 0`` conditions on it exactly.
+        churn: share of the reverse process that is random (eta of DDIM): 0 is the deterministic
+            flow, 1 ancestral sampling.
+        project: spread what is left of the mixture over the sources in equal parts, so that the
+            result sums to ``y``.
+
+    Raises:
+        TypeError: if the likelihood is not a :class:`MixtureSum`.
+        ValueError: if ``churn`` is outside [0, 1].
+    """
+    if not isinstance(likelihood, MixtureSum):
+        raise TypeError(f"needs a MixtureSum, not {type(likelihood).__name__}")
+    if not 0 <= churn <= 1:
+        raise ValueError(f"churn is between 0 and 1, not {churn}")
+    y = likelihood.observation
+
+    def centre(x: Tensor) -> Tensor:
+        return x - x.mean(1, keepdim=True)
+
+    def init(noise: Tensor) -> ConditionalState:
+        likelihood.residual(noise)  # fails here, not in the network, if the shapes disagree
+        x = y / noise.shape[1] + centre(noise)
+        return ConditionalState(x, x)
+
+    def step(state: ConditionalState, at: Step) -> tuple[ConditionalState, Info]:
+        calls = Calls(denoise)
+        sources = state.x.shape[1]
+        known = torch.full((len(state.x),), likelihood.sigma_y / math.sqrt(sources))
+        x0 = calls(state.x, at.sigma, known.to(state.x))
+        ratio = at.below / at.sigma
+        std = churn * at.below * math.sqrt(max(1 - ratio**2, 0.0))
+        keep = math.sqrt(max(at.below**2 - std**2, 0.0)) / at.sigma
+        x = y / sources + centre(x0 + spread(keep, x0) * (state.x - x0))
+        if std > 0:
+            x = x + std * centre(at.noise.normal(x.shape))
+        if project:
+            x0 = y / sources + centre(x0)
+        return ConditionalState(x0, x), calls.info()
+
+    return Sampler(init, step)

@@ -1,0 +1,217 @@
+"""MGDM: mixture-guided diffusion models."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..bridge import bridge, bridge_coefficients, bridge_mean, diffuse, double, spread
+from ..denoising import Calls, ancestral
+from ..schedules import between
+from ..types import Denoiser, Info, Likelihood, Sampler, Step
+
+INDEX = ("uniform", "mixed", "near_zero", "last", "fixed")
+
+
+class MgdmState(NamedTuple):
+    """Current draw of ``x_0``, the draw at the level above, and the last Gaussian fit.
+
+    ``offset`` (in standard deviations of the bridge) and ``log_scale`` describe the fit relative to
+    the bridge; they are read only by warm starts.
+    """
+
+    x0: Tensor
+    x: Tensor
+    offset: Tensor
+    log_scale: Tensor
+
+
+def mgdm(
+    denoise: Denoiser,
+    likelihood: Likelihood,
+    *,
+    n_gibbs: int = 6,
+    n_gradient: int = 3,
+    n_gradient_last: int = 20,
+    n_denoise: int = 15,
+    last_fraction: float = 0.25,
+    learning_rate: float = 0.005,
+    learning_rate_unit: str = "vp",
+    index: str = "mixed",
+    index_sigma: float | None = None,
+    index_floor: float = 0.01,
+    rho: float = 3.0,
+    parametrisation: str = "log_std",
+    transition: str = "forward",
+    warm_start: bool = False,
+) -> Sampler:
+    """Draw from the posterior by Gibbs sampling at every noise level.
+
+    Janati, Moulines, Olsson and Oliviero-Durmus, "A Mixture-Based Framework for Guiding Diffusion
+    Models", ICML 2025 (arXiv 2502.03332), algorithm 1, in the variance-exploding form. At level t
+    the posterior is approximated by a mixture, over s < t, of the approximate likelihood at s
+    carried up to t by the prior; one index s is drawn per level and item, then ``n_gibbs`` times
+    x_s given (x_0, x_t, y), x_0 given x_s, and x_t given x_s are drawn. Only the first sees ``y``:
+    a Gaussian is fitted to ``g_0(y | D(x_s)) q(x_s | x_0, x_t)`` by Adam on the KL divergence, of
+    which the Gaussian part is exact and the likelihood part uses one draw per iteration.
+
+    The defaults are the paper's settings for musical source separation; they go with
+    ``karras_schedule(20, 5e-4, 20, rho=3)`` and ``sigma_y = 1e-4``.
+
+    Args:
+        denoise: the prior.
+        likelihood: any differentiable likelihood.
+        n_gibbs: R, Gibbs repetitions per level. Paper: 6 (and 1 with more gradient steps).
+        n_gradient: G, Adam iterations per repetition. Paper: 3.
+        n_gradient_last: G in the last part of the schedule. Paper: 20.
+        n_denoise: M, ancestral steps from x_s to x_0. Paper: 15.
+        last_fraction: the part of the schedule that counts as last. Paper: a quarter.
+        learning_rate: Adam's. Paper: 0.005.
+        learning_rate_unit: what the rate of the mean is measured in; the log-scale's has no unit.
+            ``"vp"``: the paper's variance-preserving signal, ``sqrt(1 + sigma_s^2)`` here.
+            ``"bridge"``: the standard deviation of ``q(x_s | x_0, x_t)``, ours: invariant to the
+            schedule and to the signal's scale.
+        index: distribution of s. ``"uniform"``: uniform in ``sigma^(1/rho)`` between a floor and
+            the level below t. ``"mixed"``: the same, and the level below t in the last part of the
+            schedule (paper, audio). ``"near_zero"``: the floor. ``"last"``: the level below t.
+            ``"fixed"``: ``index_sigma``, or the level below t where that is lower.
+        index_sigma: the level for ``index="fixed"``.
+        index_floor: where the floor lies in ``sigma^(1/rho)``, from the lowest level (0) to the
+            highest (1). Paper: the 10th of 1,000 levels.
+        rho: spacing of the index and of the ancestral levels. Paper: 3.
+        parametrisation: ``"log_std"`` (released code) or ``"log_variance"`` (paper).
+        transition: law of x_t given x_s: ``"forward"``, ``q(x_t | x_s)`` (paper), or ``"bridge"``,
+            ``q(x_t | x_s, x_t+)`` with the level above (released code).
+        warm_start: start a fit where the previous one ended relative to its bridge, instead of at
+            the bridge itself.
+
+    Raises:
+        ValueError: if a setting is out of its range.
+    """
+    _check(n_gibbs, n_gradient, n_gradient_last, n_denoise, index, index_sigma)
+    _choose("learning_rate_unit", learning_rate_unit, ("vp", "bridge"))
+    _choose("parametrisation", parametrisation, ("log_std", "log_variance"))
+    _choose("transition", transition, ("forward", "bridge"))
+    # A log-variance moves the log-std by half: the same Adam step changes the scale half as fast.
+    scale_rate = learning_rate * (1.0 if parametrisation == "log_std" else 0.5)
+
+    def init(noise: Tensor) -> MgdmState:
+        return MgdmState(noise, noise, torch.zeros_like(noise), torch.zeros_like(noise))
+
+    def fit(
+        calls: Calls, state: MgdmState, x_t: Tensor, sigma_s: Tensor, at: Step
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw x_s from the fitted Gaussian; also the fit relative to the bridge."""
+        weight, std = bridge_coefficients(0.0, sigma_s, at.sigma)
+        centre, width = bridge_mean(state.x0, x_t, weight), spread(std, x_t)
+        if learning_rate_unit == "vp":
+            mean_rate = spread(learning_rate * (1 + sigma_s**2).sqrt() / std, x_t)
+        else:
+            mean_rate = learning_rate
+        if warm_start:
+            offset, log_scale = state.offset, state.log_scale
+        else:
+            offset, log_scale = torch.zeros_like(x_t), torch.zeros_like(x_t)
+        adam_offset, adam_scale = Adam(offset), Adam(log_scale)
+        steps = n_gradient_last if at.in_last(last_fraction) else n_gradient
+        for _ in range(steps):
+            white = at.noise.normal(x_t.shape)
+            scaled = log_scale.exp() * white
+            _, pull = calls.guide(likelihood, centre + width * (offset + scaled), sigma_s)
+            pull = width * pull
+            # KL(N(offset, scale^2) || N(0, 1)) in units of the bridge, minus the likelihood.
+            offset = offset - mean_rate * adam_offset(offset - pull)
+            slope = (2 * log_scale).exp() - 1 - pull * scaled
+            log_scale = log_scale - scale_rate * adam_scale(slope)
+        x_s = centre + width * (offset + log_scale.exp() * at.noise.normal(x_t.shape))
+        return x_s, offset, log_scale
+
+    def step(state: MgdmState, at: Step) -> tuple[MgdmState, Info]:
+        calls = Calls(denoise)
+        if at.above is None:
+            x_t = state.x
+            state = state._replace(x0=calls(x_t, at.sigma))
+        else:
+            white = at.noise.normal(state.x.shape)
+            x_t = bridge(state.x0, state.x, 0.0, at.sigma, at.above, white)
+        x_above = state.x
+        sigma_s = draw_index(
+            at, index, sigma=index_sigma, floor=index_floor, rho=rho, last_fraction=last_fraction
+        )
+        for _ in range(n_gibbs):
+            x_s, offset, log_scale = fit(calls, state, x_t, sigma_s, at)
+            x0 = ancestral(
+                calls, x_s, sigma_s, n_denoise, at.noise, sigma_min=at.sigmas[-1], rho=rho
+            )
+            white = at.noise.normal(x_t.shape)
+            if transition == "forward" or at.above is None:
+                x_t = diffuse(x_s, sigma_s, at.sigma, white)
+            else:
+                x_t = bridge(x_s, x_above, sigma_s, at.sigma, at.above, white)
+            state = MgdmState(x0, x_t, offset, log_scale)
+        return state, calls.info()
+
+    return Sampler(init, step)
+
+
+def draw_index(
+    at: Step,
+    index: str,
+    *,
+    sigma: float | None,
+    floor: float,
+    rho: float,
+    last_fraction: float,
+) -> Tensor:
+    """The level s of one MGDM step, ``[B]`` float64; see :func:`mgdm` for the distributions."""
+    # Under the lowest level there is none to draw: half of it keeps 0 < s < t.
+    high = double(at.below if at.below > 0 else at.sigma / 2)
+    low = between(double(floor), double(at.sigmas[-1]), double(at.sigmas[0]), rho)
+    low = torch.minimum(low, high)
+    position = at.noise.uniform()
+    if index == "fixed":
+        return torch.minimum(double(sigma), high).expand(position.shape)
+    if index == "last" or (index == "mixed" and at.in_last(last_fraction)):
+        return high.expand(position.shape)
+    if index == "near_zero":
+        return low.expand(position.shape)
+    return between(position, low, high, rho)
+
+
+class Adam:
+    """Direction of Adam's step (Kingma and Ba 2015, without the rate) for one tensor."""
+
+    def __init__(self, like: Tensor, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
+        self._betas, self._eps, self._count = (beta1, beta2), eps, 0
+        self._first, self._second = torch.zeros_like(like), torch.zeros_like(like)
+
+    def __call__(self, gradient: Tensor) -> Tensor:
+        """The step to subtract, times the learning rate."""
+        (beta1, beta2), self._count = self._betas, self._count + 1
+        self._first = beta1 * self._first + (1 - beta1) * gradient
+        self._second = beta2 * self._second + (1 - beta2) * gradient**2
+        first = self._first / (1 - beta1**self._count)
+        second = self._second / (1 - beta2**self._count)
+        return first / (second.sqrt() + self._eps)
+
+
+def _check(
+    n_gibbs: int,
+    n_gradient: int,
+    n_gradient_last: int,
+    n_denoise: int,
+    index: str,
+    index_sigma: float | None,
+) -> None:
+    if n_gibbs < 1 or n_denoise < 1 or min(n_gradient, n_gradient_last) < 0:
+        raise ValueError("n_gibbs and n_denoise are at least 1, gradient steps at least 0")
+    _choose("index", index, INDEX)
+    if (index == "fixed") != (index_sigma is not None):
+        raise ValueError('index_sigma goes with index="fixed", and only with it')
+
+
+def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is one of {', '.join(allowed)}, not {value!r}")
