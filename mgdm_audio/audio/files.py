@@ -1,0 +1,163 @@
+"""Reading audio files, with one clear sentence for each way in which a file can be bad."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import soundfile
+
+from ..errors import AudioFileError
+
+#: Endings that a folder is searched for; a file given by name may have any.
+EXTENSIONS = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"}
+EXTENSIONS |= {".rf64", ".w64", ".wav", ".wave"}
+
+
+class AudioInfo(NamedTuple):
+    """What a file's header says. `frames` counts samples per channel."""
+
+    channels: int
+    frames: int
+    samplerate: int
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.samplerate
+
+
+def find_tracks(paths: Iterable[str | os.PathLike]) -> list[Path]:
+    """The audio files that `paths` name: files as they are, folders by their contents, sorted."""
+    found = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in EXTENSIONS)
+            if not inside:
+                raise AudioFileError(f"{path}: no audio file in this folder.")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def audio_info(path: str | os.PathLike) -> AudioInfo:
+    """Header of an audio file.
+
+    Raises:
+        AudioFileError: the file is missing, empty, not audio, or has no samples.
+    """
+    with _open(Path(path)) as file:
+        return AudioInfo(file.channels, file.frames, file.samplerate)
+
+
+def read_audio(
+    path: str | os.PathLike, start: float = 0.0, duration: float | None = None
+) -> tuple[np.ndarray, int]:
+    """Read samples as float32 and the sample rate.
+
+    Args:
+        path: any file that libsndfile reads (wav, flac, ogg, opus, mp3, aiff, ...).
+        start, duration: the part to read, in seconds; by default all.
+
+    Returns:
+        ``[channels, frames]`` and samples a second.
+
+    Raises:
+        AudioFileError: the file is missing, empty, not audio, cut short, or holds NaN or
+            infinite samples, or the part lies beyond its end.
+    """
+    path = Path(path)
+    with _open(path) as file:
+        rate = file.samplerate
+        first = round(start * rate)
+        if not 0 <= first < file.frames:
+            raise AudioFileError(
+                f"{path}: cannot start at {start:g} s, the file has {file.frames / rate:.2f} s."
+            )
+        count = file.frames - first if duration is None else round(duration * rate)
+        count = min(count, file.frames - first)
+        if count < 1:
+            raise AudioFileError(f"{path}: a duration of {duration:g} s holds no sample.")
+        try:
+            file.seek(first)
+            audio = file.read(count, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            raise AudioFileError(
+                f"{path}: broken audio data ({error.error_string.strip().rstrip('.')}); "
+                "fetch the file again, or separate a part of it with --start and --duration."
+            ) from error
+        whole = first + count == file.frames
+        missing = _missing_tail(path, file) if whole else None
+    if len(audio) < count or missing:
+        readable = (first + len(audio)) / rate
+        raise AudioFileError(
+            f"{path}: the file is cut short (about {readable:.2f} s are readable); fetch it again, "
+            f"or separate what is there with --duration {max(readable - start - 0.1, 0.1):.1f}."
+        )
+    finite = np.isfinite(audio).all(1)
+    if not finite.all():
+        at = (first + int(finite.argmin())) / rate
+        raise AudioFileError(
+            f"{path}: NaN or infinite samples at {at:.3f} s; export the file again, "
+            "or leave that part out with --start and --duration."
+        )
+    return np.ascontiguousarray(audio.T), rate
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    if not path.exists():
+        raise AudioFileError(f"{path}: no such file.")
+    if path.is_dir():
+        raise AudioFileError(f"{path}: is a folder, not an audio file.")
+    try:
+        if path.stat().st_size == 0:
+            raise AudioFileError(f"{path}: the file is empty.")
+        file = soundfile.SoundFile(path)
+    except soundfile.LibsndfileError as error:
+        raise AudioFileError(
+            f"{path}: not an audio file this can read ({error.error_string.strip().rstrip('.')}); "
+            f"convert it first, e.g. ffmpeg -i {path.name!r} {path.stem!r}.wav"
+        ) from error
+    except OSError as error:
+        raise AudioFileError(f"{path}: cannot be read ({error.strerror}).") from error
+    if file.frames == 0:
+        file.close()
+        raise AudioFileError(f"{path}: the file holds no samples.")
+    return file
+
+
+def _missing_tail(path: Path, file: soundfile.SoundFile) -> bool:
+    """Whether the container promises more data than the file has.
+
+    libsndfile shortens such files silently: for chunked formats its log says so, Ogg is looked at
+    here. A WAV of unknown length (written to a pipe) promises the largest number and is fine.
+    """
+    if file.format in ("OGG",):
+        return _ogg_is_cut(path)
+    for promised, present in re.findall(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", _log(file)):
+        if int(present) < int(promised) < 2**31 - 4096:
+            return True
+    return False
+
+
+def _log(file: soundfile.SoundFile) -> str:
+    return file.extra_info
+
+
+def _ogg_is_cut(path: Path) -> bool:
+    """Whether the last Ogg page (RFC 3533, section 6) extends beyond the end of the file."""
+    tail = 2**17  # a page has at most 65,307 bytes
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - tail, 0))
+        data = file.read()
+    page = data.rfind(b"OggS")
+    if page < 0 or page + 27 > len(data):
+        return True
+    segments = data[page + 26]
+    lacing = data[page + 27 : page + 27 + segments]
+    return len(lacing) < segments or page + 27 + segments + sum(lacing) > len(data)

@@ -1,0 +1,94 @@
+"""Windows over a long signal, and their overlap-add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Windows of `window` samples that start at multiples of `hop`, from time zero of the file.
+
+    Windows stand at absolute positions, so that a piece of a file sees the windows of the whole.
+    """
+
+    window: int
+    hop: int
+
+    def __post_init__(self):
+        if not 0 < self.hop <= self.window:
+            raise ValueError(f"hop {self.hop} must be between 1 and the window, {self.window}")
+
+    def count(self, length: int) -> int:
+        """Windows that cover `length` samples."""
+        return max(-(-(length - self.window) // self.hop), 0) + 1
+
+    def span(self, count: int) -> int:
+        """Samples that `count` windows cover."""
+        return (count - 1) * self.hop + self.window
+
+
+def fade(window: int, overlap: int, first: bool, last: bool) -> Tensor:
+    """Weights of one window: raised cosine over the overlaps, flat between and at the ends.
+
+    Two neighbours' weights sum to one, so sources that agree are not changed at all.
+    """
+    weights = torch.ones(window)
+    if overlap:
+        ramp = torch.sin(torch.pi / 2 * (torch.arange(overlap) + 0.5) / overlap) ** 2
+        if not first:
+            weights[:overlap] = ramp
+        if not last:
+            weights[-overlap:] *= ramp.flip(0)
+    return weights
+
+
+def overlap_add(
+    function: Callable[[Tensor], Tensor],
+    x: Tensor,
+    grid: Grid,
+    batch_size: int,
+) -> Tensor:
+    """Apply `function` to the windows of `x` and cross-fade its outputs.
+
+    Windows of all items go through `function` together, `batch_size` at a time. Under autograd the
+    activations of a batch are recomputed in the backward pass, so memory does not grow with length.
+
+    Args:
+        function: ``[n, K, W] -> [n, K, W]``, each item by itself.
+        x: ``[B, K, T]`` with ``T = grid.span(n)`` for some `n`, or any `T` up to one window.
+        grid: windows; at most two may overlap anywhere (hop at least half the window).
+    """
+    length = x.shape[-1]
+    if length <= grid.window:
+        parts = [_call(function, part, x.shape[0] > batch_size) for part in x.split(batch_size)]
+        return torch.cat(parts)
+    n = grid.count(length)
+    if grid.span(n) != length:
+        raise ValueError(f"length {length} is not a whole number of windows of {grid}")
+    overlap = grid.window - grid.hop
+    if overlap > grid.hop:
+        raise ValueError(f"more than two windows overlap in {grid}")
+    windows = x.unfold(-1, grid.window, grid.hop).movedim(2, 0).flatten(0, 1)  # [n B, K, W]
+    many = windows.shape[0] > batch_size
+    outputs = torch.cat([_call(function, part, many) for part in windows.split(batch_size)])
+    outputs = outputs.unflatten(0, (n, x.shape[0]))
+    weights = torch.stack([fade(grid.window, overlap, i == 0, i == n - 1) for i in range(n)])
+    outputs = outputs * weights.to(outputs)[:, None, None]
+    # The head of each window (one hop) plus the tail (overlap) of the one before.
+    heads, tails = outputs[..., : grid.hop], outputs[..., grid.hop :]
+    pad = grid.hop - overlap
+    body = heads[1:] + torch.nn.functional.pad(tails[:-1], (0, pad))
+    body = torch.cat([heads[:1], body]).movedim(0, -2).flatten(-2)  # [B, K, n hop]
+    return torch.cat([body, tails[-1]], -1)
+
+
+def _call(function: Callable[[Tensor], Tensor], x: Tensor, save_memory: bool) -> Tensor:
+    if save_memory and torch.is_grad_enabled() and x.requires_grad:
+        return checkpoint(function, x, use_reentrant=False)
+    return function(x)

@@ -1,0 +1,71 @@
+"""Writing audio files so that none is ever half-written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from ..errors import AudioFileError
+from .formats import Format
+
+#: Frames a call: libsndfile's Vorbis encoder overflows its stack on very long buffers.
+CHUNK = 1 << 16
+
+
+def write_files(
+    files: Mapping[Path, np.ndarray], samplerate: int, format: Format, overwrite: bool = False
+) -> list[Path]:
+    """Write several files: all of them complete, or none.
+
+    Every file is written under a temporary name beside its own, and renamed when all are done.
+
+    Args:
+        files: path to ``[channels, frames]``.
+        overwrite: replace files that exist.
+
+    Raises:
+        AudioFileError: a file exists, or cannot be written.
+    """
+    for path in files:
+        if path.exists() and not overwrite:
+            raise AudioFileError(f"{path}: exists already; pass --overwrite to replace it.")
+    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in files}
+    try:
+        for path, audio in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(temporary[path], audio, samplerate, format)
+        for path, part in temporary.items():
+            os.replace(part, path)
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.strip().rstrip(".")
+        raise AudioFileError(
+            f"{path}: cannot be written as {format.container} ({reason}); "
+            "check the disk, or choose another format such as --float32."
+        ) from error
+    except OSError as error:
+        raise AudioFileError(
+            f"{error.filename or path}: cannot be written ({error.strerror}); "
+            "choose another folder with --out."
+        ) from error
+    finally:
+        for part in temporary.values():
+            part.unlink(missing_ok=True)
+    return list(files)
+
+
+def _write(path: Path, audio: np.ndarray, samplerate: int, format: Format) -> None:
+    container = format.container
+    if container == "WAV" and audio.size * 4 > 2**32 - 2**20:
+        container = "RF64"  # beyond the 32-bit sizes of WAV, and read by the same programs
+    with (
+        open(path, "wb") as raw,
+        soundfile.SoundFile(
+            raw, "w", samplerate, len(audio), subtype=format.subtype, format=container
+        ) as file,
+    ):
+        for start in range(0, audio.shape[-1], CHUNK):
+            file.write(audio[:, start : start + CHUNK].T)

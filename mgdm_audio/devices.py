@@ -1,0 +1,54 @@
+"""Devices: which one to use, and in which precision."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from .errors import DeviceError
+
+
+def pick_device(device: str | torch.device | None = None) -> torch.device:
+    """The device to use: the one named, or the fastest this machine has (CUDA, MPS, CPU).
+
+    Raises:
+        DeviceError: the name is unknown, or this machine has no such device.
+    """
+    if device is None or device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
+        raise DeviceError(f"unknown device {device!r}; use cuda, cuda:0, mps or cpu.") from error
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not present.get(device.type, False):
+        raise DeviceError(f"this machine has no device {device}; leave --device out, or use cpu.")
+    return device
+
+
+def autocast(device: torch.device) -> AbstractContextManager:
+    """bfloat16 autocast where the hardware multiplies bfloat16, else nothing.
+
+    CPUs without such instructions emulate them, many times slower than float32.
+    """
+    fast = device.type == "cuda" or (device.type == "cpu" and _cpu_has_bfloat16())
+    return torch.autocast(device.type, torch.bfloat16) if fast else nullcontext()
+
+
+def _cpu_has_bfloat16() -> bool:
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes free on a CUDA device; for others, a sum that any machine can spare."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return 2 << 30

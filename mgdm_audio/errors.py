@@ -1,0 +1,19 @@
+"""Errors whose message is meant for the person at the keyboard: what is wrong, and the way out."""
+
+from __future__ import annotations
+
+
+class MGDMError(Exception):
+    """Base class: catch this to catch everything the package raises on bad input."""
+
+
+class AudioFileError(MGDMError):
+    """A file that cannot be read as audio, or audio that cannot be written."""
+
+
+class PriorError(MGDMError):
+    """A prior that does not exist, or whose files are missing, corrupt or tampered with."""
+
+
+class DeviceError(MGDMError):
+    """A device that this machine does not have, or that ran out of memory."""

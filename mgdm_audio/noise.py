@@ -1,0 +1,96 @@
+"""Noise tied to places in a file, so that a block of a long file draws what the whole would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .engine import Sampler, Step
+
+#: Samples that one random stream serves. Changing it changes what every seed means.
+CHUNK = 1 << 14
+
+
+class PlacedNoise:
+    """Stands in for the engine's per-item `Noise` when items are channels of a piece of a file.
+
+    Signal noise depends on the seed, on how many times noise was asked for before, and on the
+    absolute position of each sample; not on where the piece begins or ends. All items (channels)
+    receive the same numbers, which keeps the stereo image. It is drawn on the CPU, so that one seed
+    means one thing on every device.
+
+    Args:
+        seed: non-negative integers; equal seeds give equal noise.
+        batch: number of items.
+        begin: position of the piece's first sample.
+        length: samples in the piece.
+        device: where the noise is wanted.
+    """
+
+    def __init__(
+        self,
+        seed: Sequence[int],
+        batch: int,
+        begin: int,
+        length: int,
+        device: torch.device | str = "cpu",
+    ):
+        self.device = torch.device(device)
+        self._seed, self._batch = tuple(seed), batch
+        self._begin, self._length = begin, length
+        self._calls = 0
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Standard Gaussian noise ``[B, ..., T]``, float32, the same for every item."""
+        batch, *middle, length = shape
+        if length != self._length:
+            raise ValueError(f"noise for {length} samples in a piece of {self._length}")
+        call = self._next()
+        first, last = self._begin // CHUNK, (self._begin + length - 1) // CHUNK
+        noise = torch.cat(
+            [
+                torch.randn(*middle, CHUNK, generator=_generator(*self._seed, call, chunk))
+                for chunk in range(first, last + 1)
+            ],
+            -1,
+        )
+        skip = self._begin - first * CHUNK
+        noise = noise[..., skip : skip + length].to(self.device)
+        return noise.expand(batch, *middle, length)
+
+    def uniform(self, count: int | None = None) -> Tensor:
+        """Uniform numbers in [0, 1), ``[B]`` or ``[B, count]``, float64, on the CPU."""
+        generator = _generator(*self._seed, self._next())
+        size = 1 if count is None else count
+        numbers = torch.rand(size, generator=generator, dtype=torch.float64)
+        return numbers.expand(self._batch) if count is None else numbers.expand(self._batch, size)
+
+    def _next(self) -> int:
+        self._calls += 1
+        return self._calls
+
+
+def placed(sampler: Sampler, noise: PlacedNoise) -> Sampler:
+    """The same sampler, fed from `noise` instead of the loop's own random streams."""
+
+    def init(x: Tensor) -> Any:
+        # The loop's noise only tells the shape and, at its first step, nothing else is drawn.
+        return x.shape
+
+    def step(state: Any, step: Step) -> Any:
+        step = step._replace(noise=noise)
+        if step.index == 0:
+            state = sampler.init(step.sigma * noise.normal(state))
+        return sampler.step(state, step)
+
+    return Sampler(init, step)
+
+
+def _generator(*seed: int) -> torch.Generator:
+    """A random stream of its own for every tuple of integers."""
+    state = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state))

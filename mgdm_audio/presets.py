@@ -1,0 +1,75 @@
+"""What the command calls a quality: a sampler, its steps, and the number of draws averaged.
+
+No heavy imports here, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Settings of the engine.
+
+    Attributes:
+        sampler: a name in `mgdm_audio.engine.SAMPLERS`.
+        steps: noise levels, from the prior's highest to its lowest.
+        draws: posterior draws that are averaged (an estimate of the posterior mean).
+        rho: of the Karras schedule.
+        options: hyper-parameters of the sampler, as keywords.
+    """
+
+    sampler: str
+    steps: int
+    draws: int = 1
+    rho: float = 7.0
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def with_(self, **changes: Any) -> Preset:
+        """A copy in which the entries that are not None replace this preset's."""
+        return replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+    @property
+    def cost(self) -> str:
+        """Cost in words, for the help and the report."""
+        draws = f", mean of {self.draws} draws" if self.draws > 1 else ""
+        return f"{self.sampler}, {self.steps} step{'s' * (self.steps > 1)}{draws}"
+
+
+#: ``--quality``; `recipes/bench` measures what each is worth.
+QUALITIES = {
+    "fast": Preset("conditional", steps=1),
+    "balanced": Preset("conditional", steps=4),
+    "best": Preset("conditional", steps=8, draws=4),
+}
+
+#: ``--sampler``: the settings a sampler starts from when it is chosen by name.
+SAMPLER_PRESETS = {
+    "conditional": Preset("conditional", steps=4),
+    "mgdm": Preset("mgdm", steps=20, rho=3.0),
+}
+
+DEFAULT_QUALITY = "balanced"
+
+
+def preset(quality: str | None = None, sampler: str | None = None, **changes: Any) -> Preset:
+    """Settings by quality or by sampler, with the changes that are not None.
+
+    Raises:
+        ValueError: an unknown name; or a quality of one sampler asked of another.
+    """
+    if quality is not None and quality not in QUALITIES:
+        raise ValueError(f"unknown quality {quality!r}, expected one of {', '.join(QUALITIES)}")
+    if sampler is not None and sampler not in SAMPLER_PRESETS:
+        names = ", ".join(SAMPLER_PRESETS)
+        raise ValueError(f"unknown sampler {sampler!r}, expected one of {names}")
+    if quality is not None and sampler not in (None, QUALITIES[quality].sampler):
+        raise ValueError(
+            f"quality {quality!r} uses the sampler {QUALITIES[quality].sampler!r}; "
+            "choose a quality or a sampler, not both"
+        )
+    if quality is None and sampler is not None:
+        return SAMPLER_PRESETS[sampler].with_(**changes)
+    return QUALITIES[quality or DEFAULT_QUALITY].with_(**changes)

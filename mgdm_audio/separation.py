@@ -1,0 +1,178 @@
+"""The result of a separation: stems, how sure the model is of them, and how to keep them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from .audio import FORMATS, fit_range, write_files
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """How much posterior draws differ, over time and frequency.
+
+    Attributes:
+        spread: variance of the draws, as power in bands, ``[K, bands, frames]``.
+        power: mean power of the draws, of the same shape.
+        samplerate: of the signals they come from; bands end at half of it.
+    """
+
+    spread: np.ndarray
+    power: np.ndarray
+    samplerate: int
+
+    def shares(self) -> np.ndarray:
+        """Part of each stem's energy on which the draws disagree, ``[K]``, 0 to 1."""
+        return self.spread.sum((1, 2)) / np.maximum(self.power.sum((1, 2)), 1e-12)
+
+
+@dataclass
+class Separation:
+    """Stems of one track.
+
+    Attributes:
+        samples: sets of stems, name to ``[C, T]``; more than one if side-by-side samples were
+            asked for.
+        mixture: ``[C, T]``.
+        samplerate: of the mixture and the stems.
+        uncertainty: of the prior's stems, if more than one draw was made.
+        settings: what was done, as plain values.
+    """
+
+    samples: list[dict[str, Tensor]]
+    mixture: Tensor
+    samplerate: int
+    uncertainty: Uncertainty | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def stems(self) -> dict[str, Tensor]:
+        """The first set of stems."""
+        return self.samples[0]
+
+    def select(self, stems: Sequence[str]) -> Separation:
+        """Only some of the stems.
+
+        Raises:
+            ValueError: there is no such stem.
+        """
+        self._check(*stems)
+        return replace(self, samples=[{name: s[name] for name in stems} for s in self.samples])
+
+    def two_stems(self, stem: str) -> Separation:
+        """One stem and the sum of all others, called ``no_STEM``.
+
+        Raises:
+            ValueError: there is no such stem.
+        """
+        self._check(stem)
+        return replace(
+            self,
+            samples=[
+                {stem: s[stem], f"no_{stem}": sum(s[name] for name in s if name != stem)}
+                for s in self.samples
+            ],
+        )
+
+    def save(
+        self,
+        folder: str | os.PathLike,
+        format: str = "wav24",
+        *,
+        filename: str = "{stem}.{ext}",
+        track: str = "",
+        clip: str = "rescale",
+        overwrite: bool = False,
+    ) -> list[Path]:
+        """Write every stem: all complete, or none.
+
+        Args:
+            format: a name in `mgdm_audio.audio.FORMATS`.
+            filename: template below `folder`, with ``{track}``, ``{stem}``, ``{sample}`` and
+                ``{ext}``. If several samples are written and it lacks ``{sample}``, the sample's
+                number is put behind the stem's name.
+            track: what ``{track}`` stands for.
+            clip: what to do with samples beyond full scale, see `fit_range`.
+            overwrite: replace files that exist.
+
+        Returns:
+            the paths, in the order of samples and stems.
+
+        Raises:
+            AudioFileError: a file exists or cannot be written.
+        """
+        spec = FORMATS[format]
+        files = dict(zip(self.paths(folder, format, filename=filename, track=track),
+                         (s[name].numpy() for s in self.samples for name in s), strict=True))  # fmt: skip
+        fitted, scale = fit_range(files, clip, spec.limit)
+        self.settings["scale"] = round(scale, 6)
+        return write_files(fitted, self.samplerate, spec, overwrite)
+
+    def paths(
+        self,
+        folder: str | os.PathLike,
+        format: str = "wav24",
+        *,
+        filename: str = "{stem}.{ext}",
+        track: str = "",
+    ) -> list[Path]:
+        """Where `save` writes, with the same arguments."""
+        return stem_paths(
+            folder, list(self.stems), len(self.samples), format, filename=filename, track=track
+        )
+
+    def report(self, path: str | os.PathLike, title: str = "") -> Path:
+        """Write one self-contained HTML page: player, waveforms, spectrograms, uncertainty."""
+        from .report import write_report
+
+        return write_report(self, path, title)
+
+    def figure(self):
+        """Spectrograms of the mixture and the stems, as a Matplotlib figure."""
+        from .audio.plots import spectrogram_figure
+
+        return spectrogram_figure({"mixture": self.mixture, **self.stems}, self.samplerate)
+
+    def _check(self, *names: str) -> None:
+        for name in names:
+            if name not in self.stems:
+                raise ValueError(f"no stem {name!r}, there are {', '.join(self.stems)}")
+
+
+def stem_paths(
+    folder: str | os.PathLike,
+    stems: Sequence[str],
+    samples: int,
+    format: str,
+    *,
+    filename: str,
+    track: str,
+) -> list[Path]:
+    """Paths of every sample's stems, see `Separation.save`.
+
+    Raises:
+        ValueError: the template has a field that is not known, or gives two stems one name.
+    """
+    extension = FORMATS[format].extension
+    paths = []
+    for sample in range(1, samples + 1):
+        for stem in stems:
+            shown = f"{stem}_{sample}" if samples > 1 and "{sample}" not in filename else stem
+            try:
+                name = filename.format(track=track, stem=shown, sample=sample, ext=extension)
+            except (KeyError, IndexError) as error:
+                raise ValueError(
+                    f"unknown field {error} in the file name {filename!r}; "
+                    "there are {track}, {stem}, {sample} and {ext}"
+                ) from error
+            paths.append(Path(folder) / name)
+    if len(set(paths)) < len(paths):
+        raise ValueError(f"the file name {filename!r} is the same for several stems; use {{stem}}")
+    return paths

@@ -1,0 +1,424 @@
+"""Where prior, engine and audio meet: from a mixture to its stems."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
+from .audio.blocks import Block, Chunker, Joiner, plan_blocks
+from .audio.resample import REACH
+from .audio.spectra import band_power
+from .devices import free_memory, pick_device
+from .engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
+from .errors import AudioFileError, DeviceError, PriorError
+from .noise import PlacedNoise, placed
+from .presets import Preset, preset
+from .pretrained import Prior, load_prior
+from .separation import Separation, Uncertainty
+
+#: Samples that grids and blocks are multiples of, besides the network's stride: spectra's hop.
+QUANTUM = 1024
+
+#: Windows a block, context not counted. A constant, so that results do not depend on the machine.
+BLOCK_WINDOWS = 16
+
+#: Assumed activations of a denoiser call, in bytes a sample and stem, when batches are sized.
+BYTES_PER_SAMPLE = 1000
+
+
+class Separator:
+    """Separates mixtures with a prior and a posterior sampler.
+
+    Args:
+        prior: a shipped prior's name, a folder, or a `Prior`.
+        quality: ``"fast"``, ``"balanced"`` or ``"best"``, see `mgdm_audio.presets`.
+        sampler: a sampler's name instead of a quality.
+        steps: noise levels.
+        draws: posterior draws to average. The mean of many is the estimate of least squared error;
+            a single one sounds like one plausible set of stems.
+        samples: sets of stems to return side by side, each the mean of `draws`.
+        seed: equal seeds give equal stems, whatever the batch size.
+        device: ``"cuda"``, ``"mps"``, ``"cpu"``, or None for the fastest there is.
+        segment: window of the denoiser in seconds, by default the length it was trained on.
+        overlap: fraction of a window that is cross-faded into the next, 0 to 0.5.
+        batch_size: windows a denoiser call; by default what fits in memory.
+        residual: keep what the stems leave of the mixture as a stem ``"residual"`` of its own,
+            instead of distributing it.
+        normalize: bring the track to the level of the prior's training data first (and back).
+        **options: hyper-parameters of the sampler.
+
+    Raises:
+        PriorError, DeviceError: see `load_prior`.
+        ValueError, TypeError: a setting that makes no sense.
+    """
+
+    def __init__(
+        self,
+        prior: str | os.PathLike | Prior = "band",
+        *,
+        quality: str | None = None,
+        sampler: str | None = None,
+        steps: int | None = None,
+        draws: int | None = None,
+        samples: int = 1,
+        seed: int = 0,
+        device: str | torch.device | None = None,
+        segment: float | None = None,
+        overlap: float = 0.25,
+        batch_size: int | None = None,
+        residual: bool = False,
+        normalize: bool = True,
+        **options: Any,
+    ):
+        self.device = pick_device(device)
+        self.prior = prior if isinstance(prior, Prior) else load_prior(prior, self.device)
+        self.settings: Preset = preset(quality, sampler, steps=steps, draws=draws)
+        self.settings = self.settings.with_(options={**self.settings.options, **options} or None)
+        for name, value in (
+            ("steps", self.settings.steps),
+            ("draws", self.settings.draws),
+            ("samples", samples),
+            ("batch_size", 1 if batch_size is None else batch_size),
+        ):
+            if value < 1:
+                raise ValueError(f"{name} must be at least 1, not {value}")
+        if self.settings.sampler == "conditional" and not self.prior.conditional:
+            raise ValueError(
+                f"the prior {self.prior.name!r} takes no mixture noise level, so the sampler "
+                "'conditional' cannot use it; choose another, for instance mgdm"
+            )
+        if seed < 0:
+            raise ValueError(f"seed must not be negative, not {seed}")
+        self.samples, self.seed = samples, seed
+        self.residual, self.normalize = residual, normalize
+        self.grid = _grid(self.prior, segment, overlap)
+        self.batch_size = batch_size or self._default_batch()
+        # Fails now, not after the first file was read, when an option is unknown.
+        self._sampler(torch.zeros(1, 1, 1))
+
+    def separate_file(
+        self,
+        path: str | os.PathLike,
+        start: float = 0.0,
+        duration: float | None = None,
+        progress: Callable[[float, float], None] | None = None,
+    ) -> Separation:
+        """Separate an audio file, or a part of it (in seconds).
+
+        Args:
+            progress: called with seconds of audio done, and their total.
+
+        Raises:
+            AudioFileError: see `read_audio`.
+            DeviceError: out of memory.
+        """
+        audio, samplerate = read_audio(path, start, duration)
+        result = self.separate(audio, samplerate, progress)
+        result.settings |= {"track": os.fspath(path), "start": start}
+        return result
+
+    def separate_tensor(self, mixture: Tensor | np.ndarray, samplerate: int) -> dict[str, Tensor]:
+        """Stems of a mixture ``[C, T]`` (or ``[T]``), each of its shape, by name."""
+        shape = mixture.shape
+        stems = self.separate(mixture, samplerate).stems
+        return {name: stem.reshape(shape) for name, stem in stems.items()}
+
+    def separate(
+        self,
+        mixture: Tensor | np.ndarray,
+        samplerate: int,
+        progress: Callable[[float, float], None] | None = None,
+    ) -> Separation:
+        """Separate a mixture in memory.
+
+        Args:
+            mixture: ``[C, T]``, or ``[T]`` for one channel; any level, finite.
+            samplerate: samples a second, any.
+            progress: called with seconds of audio done, and their total.
+
+        Raises:
+            AudioFileError: the mixture is empty or not finite.
+            DeviceError: out of memory.
+        """
+        mixture = _as_array(mixture)
+        began = time.perf_counter()
+        channels, length = mixture.shape
+        distinct, copies = _distinct(mixture)
+        names = list(self.prior.sources) + ["residual"] * self.residual
+        sets = [
+            {name: np.empty((channels, length), np.float32) for name in names}
+            for _ in range(self.samples)
+        ]
+        run = _Run(self, distinct, samplerate, progress)
+        try:
+            for index, first, chunk in run.chunks():
+                for k, name in enumerate(names):
+                    target = sets[index][name][:, first : first + chunk.shape[-1]]
+                    np.take(chunk[:, k], copies, axis=0, out=target, mode="clip")
+        except torch.OutOfMemoryError as error:
+            raise DeviceError(
+                f"out of memory on {self.device}; use a smaller --batch-size "
+                f"(now {self.batch_size}) or --segment, or --device cpu."
+            ) from error
+        seconds = time.perf_counter() - began
+        return Separation(
+            samples=[{n: torch.from_numpy(stem) for n, stem in stems.items()} for stems in sets],
+            mixture=torch.from_numpy(mixture),
+            samplerate=samplerate,
+            uncertainty=run.uncertainty(),
+            settings=self._describe() | {"seconds": round(seconds, 3)},
+        )
+
+    def _sampler(self, mixture: Tensor, windows: Callable[[int], None] | None = None):
+        """The engine's sampler for ``mixture [C, 1, T]``, its denoiser running in windows."""
+
+        def denoise(x: Tensor, sigma: Tensor, *sigma_mix: Tensor) -> Tensor:
+            levels = [torch.as_tensor(level).flatten()[0] for level in (sigma, *sigma_mix)]
+
+            def call(part: Tensor) -> Tensor:
+                output = self.prior.denoise(part, *(s.expand(len(part)) for s in levels))
+                if windows is not None:
+                    windows(len(part))
+                return output
+
+            return overlap_add(call, x, self.grid, self.batch_size)
+
+        name = self.settings.sampler
+        sigma_y = 0.0 if name == "conditional" else 1e-4
+        options = self.settings.options
+        return SAMPLERS[name](denoise, MixtureSum(mixture, sigma_y), **options)
+
+    def _sigmas(self) -> Tensor:
+        low, high = self.prior.sigmas
+        return karras_schedule(self.settings.steps, low, high, self.settings.rho)
+
+    def _default_batch(self) -> int:
+        one = self.grid.window * len(self.prior.sources) * BYTES_PER_SAMPLE
+        largest = 64 if self.device.type == "cuda" else 4
+        return int(min(max(free_memory(self.device) // (2 * one), 1), largest))
+
+    def _describe(self) -> dict[str, Any]:
+        rate = self.prior.samplerate
+        return {
+            "prior": self.prior.name,
+            "sampler": self.settings.sampler,
+            "steps": self.settings.steps,
+            "draws": self.settings.draws,
+            "samples": self.samples,
+            "options": dict(self.settings.options),
+            "seed": self.seed,
+            "device": str(self.device),
+            "segment": round(self.grid.window / rate, 3),
+            "overlap": round(1 - self.grid.hop / self.grid.window, 3),
+        }
+
+
+class _Piece(NamedTuple):
+    """Stems of one block at the prior's rate, a set for each sample."""
+
+    block: Block
+    sets: list[Tensor]
+
+
+class _Run:
+    """One mixture on its way through a separator."""
+
+    def __init__(self, separator: Separator, mixture: np.ndarray, samplerate: int, progress):
+        self.separator, self.mixture, self.rate = separator, mixture, samplerate
+        self.prior_rate = separator.prior.samplerate
+        self.length = resampled_length(mixture.shape[-1], samplerate, self.prior_rate)
+        self.low = resample(mixture, samplerate, self.prior_rate, self.length)
+        self.gain = self._gain()
+        self.progress = progress
+        self.powers: list[tuple[Tensor, Tensor]] = []
+        context = 0 if separator.settings.steps == 1 else 1
+        self.blocks = plan_blocks(self.length, separator.grid, BLOCK_WINDOWS, context)
+
+    def chunks(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """Finished stems at the file's rate: sample's index, position, ``[C, K, n]``."""
+        separator = self.separator
+        align = self.prior_rate // math.gcd(self.prior_rate, self.rate)
+        hop = align * max(round(512 / align), 1)
+        halo = -(-max(REACH, 3 * hop) // hop) * hop
+        joiners = [Joiner(separator.grid) for _ in range(separator.samples)]
+        chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
+        self._report(0.0)
+        for block in self.blocks:
+            for index, stems in enumerate(self._block(block)):
+                joined = joiners[index].push(block, stems)
+                for first, last, begin, piece in chunkers[index].push(joined):
+                    yield index, *self._finish(first, last, begin, piece, hop)
+            self._report(min(block.last, self.length) / self.length)
+
+    def uncertainty(self) -> Uncertainty | None:
+        """Spread of the draws over time and frequency, if there was more than one."""
+        if not self.powers:
+            return None
+        spread, mean = (torch.cat(parts, -1).numpy() for parts in zip(*self.powers, strict=True))
+        return Uncertainty(spread, mean, self.prior_rate)
+
+    def _gain(self) -> float:
+        level = self.separator.prior.level
+        rms = float(np.sqrt(np.mean(np.square(self.low, dtype=np.float64))))
+        if not self.separator.normalize or level is None or rms < 1e-8:
+            return 1.0
+        return level / rms
+
+    def _block(self, block: Block) -> list[Tensor]:
+        """Stems of a block, ``[C, K, end - begin]`` on the CPU, one set a sample."""
+        separator = self.separator
+        # Short files are filled up with silence to a whole number of the network's frames.
+        length = block.end - block.begin
+        if len(self.blocks) == 1:
+            length = -(-length // QUANTUM) * QUANTUM if length <= separator.grid.window else length
+        y = self.low[:, block.begin : block.begin + length]
+        y = np.pad(y, ((0, 0), (0, length - y.shape[-1])))
+        mixture = torch.from_numpy(y).to(separator.device)[:, None] * self.gain
+        sources, draws = len(separator.prior.sources), separator.settings.draws
+        if not mixture.any():
+            zeros = torch.zeros(len(y), sources, length)
+            self._remember(block, [zeros] * (separator.samples * draws))
+            return [zeros] * separator.samples
+        sets, drawn = [], []
+        for index in range(separator.samples):
+            total = 0.0
+            for draw in range(draws):
+                done = index * draws + draw
+                x = self._draw(mixture, block, done).cpu()
+                total = total + x
+                drawn.append(x) if separator.samples * draws > 1 else None
+            mean = total / draws
+            if not separator.residual:
+                mean = mean + (mixture.cpu() - mean.sum(1, keepdim=True)) / sources
+            sets.append(mean / self.gain)
+        self._remember(block, drawn)
+        return sets
+
+    def _draw(self, mixture: Tensor, block: Block, draw: int) -> Tensor:
+        separator = self.separator
+        channels, _, length = mixture.shape
+        shape = (channels, len(separator.prior.sources), length)
+        noise = PlacedNoise(
+            (separator.seed, draw), channels, block.begin, length, separator.device
+        )
+        sigmas = separator._sigmas()
+        draws = separator.samples * separator.settings.draws
+        span = min(block.last, self.length) - block.first
+        windows = separator.grid.count(length) * channels
+        state = {"step": 0, "windows": 0}
+
+        def advance() -> None:
+            part = (state["step"] + min(state["windows"] / windows, 0.99)) / len(sigmas)
+            self._report((block.first + span * (draw + part) / draws) / self.length)
+
+        def on_windows(count: int) -> None:
+            state["windows"] += count
+            advance()
+
+        def on_step(progress: Progress) -> None:
+            state.update(step=progress.step + 1, windows=0)
+            advance()
+
+        sampler = placed(separator._sampler(mixture, on_windows), noise)
+        return sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
+
+    def _finish(
+        self, first: int, last: int, begin: int, piece: Tensor, hop: int
+    ) -> tuple[int, np.ndarray]:
+        """Bring a chunk to the file's rate and add what the stems leave of the mixture."""
+        at, start, stop = (position * self.rate // self.prior_rate for position in (begin, first, last))
+        total = self.mixture.shape[-1]
+        stop = total if last == self.length else stop
+        end = min((begin + piece.shape[-1]) * self.rate // self.prior_rate, total)
+        channels, sources, _ = piece.shape
+        up = resample(piece.flatten(0, 1).numpy(), self.prior_rate, self.rate, end - at)
+        up = torch.from_numpy(up).unflatten(0, (channels, sources))
+        rest = torch.from_numpy(self.mixture[:, at:end]) - up.sum(1)
+        if self.separator.residual:
+            up = torch.cat([up, rest[:, None]], 1)
+        else:
+            up += share_out(rest, piece, hop)
+        return start, up[..., start - at : stop - at].numpy()
+
+    def _remember(self, block: Block, drawn: list[Tensor]) -> None:
+        """Keep how much the draws differ, as power over time and frequency, ``[K, bands, n]``."""
+        if len(drawn) < 2:
+            return
+        stop = min(block.last, self.length)
+        core = slice(block.first - block.begin, max(stop - block.begin, 0))
+        stems = [x[..., core] / self.gain for x in drawn]
+        each = sum(band_power(x, self.prior_rate) for x in stems) / len(stems)
+        mean = band_power(sum(stems) / len(stems), self.prior_rate)
+        spread = (each - mean).clamp_min(0) * (len(stems) / (len(stems) - 1))
+        frames = spread.shape[-1] if block.is_last else spread.shape[-1] - 1
+        self.powers.append((spread.mean(0)[..., :frames], each.mean(0)[..., :frames]))
+
+    def _report(self, fraction: float) -> None:
+        if self.progress is not None:
+            total = self.mixture.shape[-1] / self.rate
+            self.progress(total * min(fraction, 1.0), total)
+
+
+def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:
+    if not 0 <= overlap <= 0.5:
+        raise ValueError(f"overlap must be between 0 and 0.5, not {overlap:g}")
+    segment = prior.segment if segment is None else segment
+    if not segment > 0:
+        raise ValueError(f"segment must be positive, not {segment:g}")
+    quantum = math.lcm(prior.stride, QUANTUM)
+    window = max(round(segment * prior.samplerate / quantum), 1)
+    hop = window - math.floor(window * overlap)
+    return Grid(window * quantum, hop * quantum)
+
+
+def _as_array(mixture: Tensor | np.ndarray) -> np.ndarray:
+    if isinstance(mixture, Tensor):
+        mixture = mixture.detach().cpu().numpy()
+    mixture = np.ascontiguousarray(np.atleast_2d(mixture), np.float32)
+    if mixture.ndim != 2 or 0 in mixture.shape:
+        raise AudioFileError(f"a mixture has shape [channels, frames], not {list(mixture.shape)}.")
+    if not np.isfinite(mixture).all():
+        raise AudioFileError("the mixture holds NaN or infinite samples.")
+    return mixture
+
+
+def _distinct(mixture: np.ndarray) -> tuple[np.ndarray, list[int]]:
+    """The channels that differ, and which of them each channel is: dual mono costs one."""
+    kept: list[int] = []
+    copies = []
+    for i, channel in enumerate(mixture):
+        same = [j for j, k in enumerate(kept) if np.array_equal(mixture[k], channel)]
+        if not same:
+            kept.append(i)
+        copies.append(same[0] if same else len(kept) - 1)
+    return mixture[kept], copies
+
+
+def separate(
+    mixture: str | os.PathLike | Tensor | np.ndarray,
+    samplerate: int | None = None,
+    **options: Any,
+) -> Separation:
+    """Separate a file, or a mixture in memory with its sample rate, in one call.
+
+    Args:
+        mixture: path, or ``[C, T]``.
+        samplerate: of an array or tensor; a file knows its own.
+        **options: see `Separator`. To separate several tracks, make one `Separator`.
+
+    Raises:
+        TypeError: an array without a sample rate.
+    """
+    if isinstance(mixture, (str, os.PathLike)):
+        return Separator(**options).separate_file(mixture)
+    if samplerate is None:
+        raise TypeError("a mixture in memory needs its samplerate")
+    return Separator(**options).separate(mixture, samplerate)
