@@ -12,7 +12,7 @@ from torch.utils.data import IterableDataset, get_worker_info
 
 from .render import limit, render_song
 from .score import Song
-from .sounds.bank import sound_bank
+from .sounds.bank import Bank, sound_bank, training_pack
 from .splits import song_seed
 
 
@@ -31,7 +31,10 @@ class BandDataset(IterableDataset):
         samplerate: in Hz.
         seed: of the endless stream.
         fonts: names or paths of SoundFonts; None takes the default ones that are installed.
-        sounds: folder of the recorded pack.
+        sounds: folder of the recorded pack; held-out families are left out.
+        synth: include our own synthesised instruments.
+        share_alike: include recorded sounds under CC BY-SA.
+        weights: how often each family of sounds is drawn, see `sounds.bank.WEIGHTS`.
         start: number of the first item.
         song_seconds: length of a song.
         crops: crops a song, on average.
@@ -51,6 +54,9 @@ class BandDataset(IterableDataset):
         fonts: Sequence[str | Path] | None = None,
         sounds: str | Path | None = None,
         *,
+        synth: bool = True,
+        share_alike: bool = False,
+        weights: dict[str, float] | None = None,
         start: int = 0,
         song_seconds: float = 24.0,
         crops: int = 8,
@@ -66,7 +72,8 @@ class BandDataset(IterableDataset):
             from .compose import compose
         self.split, self.seed, self.start = split, seed, start
         self.samplerate, self.length = samplerate, round(seconds * samplerate)
-        self.fonts, self.sounds = fonts, sounds
+        self.fonts, self.sounds, self.synth = fonts, sounds, synth
+        self.share_alike, self.weights = share_alike, weights
         self.song_seconds, self.crops, self.window = song_seconds, crops, window
         self.remix, self.gain, self.effects = remix, gain, effects
         self.compose = compose
@@ -76,7 +83,7 @@ class BandDataset(IterableDataset):
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         # The loader always asks worker 0 first: after `start` items that is another lane's turn.
         lane, number = (self.start + worker) % workers, (self.start + worker) // workers
-        bank = sound_bank(self.samplerate, self.fonts)
+        bank = self.bank()
         songs: dict[int, np.ndarray] = {}
         while True:
             oldest = number // self.crops
@@ -87,7 +94,14 @@ class BandDataset(IterableDataset):
             yield torch.from_numpy(self._crop(lane, number, list(songs.values())))
             number += 1
 
-    def _song(self, lane: int, number: int, bank) -> np.ndarray:
+    def bank(self) -> Bank:
+        """The sounds, read afresh: each worker has its own."""
+        pack = None
+        if self.sounds is not None:
+            pack = training_pack(self.sounds, self.samplerate, self.share_alike)
+        return sound_bank(self.samplerate, self.fonts, pack, self.synth, self.weights)
+
+    def _song(self, lane: int, number: int, bank: Bank) -> np.ndarray:
         """Song `number` of `lane`, ``[4, T]``."""
         seed = song_seed(self.split, self.seed, lane, number)
         song = self.compose(seed, self.song_seconds)
