@@ -11,9 +11,23 @@ import click
 @click.option("--config", type=click.Path(path_type=Path, exists=True), required=True)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option("--steps", type=int, help="Stop (and cool down) there instead.")
+@click.option(
+    "--data",
+    "data_options",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Option of the data set that depends on the machine, such as sounds=FOLDER.",
+)
 @click.option("--devices", default="auto", help="As Lightning Fabric takes them.")
 @click.option("--precision", default="32-true", help="bf16-mixed on GPUs and recent CPUs.")
-def main(config: Path, out: Path, steps: int | None, devices: str, precision: str) -> None:
+def main(
+    config: Path,
+    out: Path,
+    steps: int | None,
+    data_options: tuple[str, ...],
+    devices: str,
+    precision: str,
+) -> None:
     """Train a prior, or go on with a run that was cut short."""
     from .config import read_config
     from .loop import TrainingDiverged, train
@@ -22,9 +36,17 @@ def main(config: Path, out: Path, steps: int | None, devices: str, precision: st
     devices = int(devices) if devices.isdigit() else devices
     try:
         settings = read_config(config)
+        settings["training"].data_options.update(_pairs(data_options))
         train(settings, out, devices=devices, precision=precision, steps=steps)
     except (TrainingDiverged, FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
+
+
+def _pairs(options: tuple[str, ...]) -> dict[str, str]:
+    for option in options:
+        if "=" not in option:
+            raise click.UsageError(f"--data {option}: expected NAME=VALUE")
+    return dict(option.split("=", 1) for option in options)
 
 
 if __name__ == "__main__":
