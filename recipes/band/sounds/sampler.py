@@ -41,7 +41,7 @@ class Sound(NamedTuple):
 
 class Voice(Protocol):
     def sound(self, note: Note, seconds: float) -> Sound | None:
-        """The sound of `note`, which will be heard for at most `seconds`; None for no sound."""
+        """The sound of `note`, held for `seconds`; None for no sound."""
         ...
 
     def chokes(self, key: int) -> frozenset[int]:
@@ -111,7 +111,7 @@ class SamplePlayer:
             first = max(round(start * self.samplerate), 0)
             if first >= length:
                 continue
-            sound = self.voice.sound(note, min(end, length / self.samplerate) - start + 0.1)
+            sound = self.voice.sound(note, min(end, start + note.duration) - start)
             if sound is None:
                 continue
             choked = end < start + note.duration or (sound.rings and np.isfinite(end))

@@ -54,7 +54,7 @@ class TonalVoice:
 
     def sound(self, note: Note, seconds: float) -> Sound:
         layer = min(note.velocity // 32, 3)
-        seconds = min(np.ceil((seconds + self.release) / STEP) * STEP, LONGEST)
+        seconds = float(min(np.ceil((seconds + self.release) / STEP) * STEP, LONGEST))
         name = (note.key, layer)
         if name not in self._samples or self._samples[name][0] < seconds:
             audio = self.generator(note.key, (layer + 1) / 4, seconds)
