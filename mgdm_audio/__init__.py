@@ -28,10 +28,16 @@ _WHERE = {
 __all__ = ["__version__", *_WHERE]
 
 if TYPE_CHECKING:
-    from .errors import AudioFileError, DeviceError, MGDMError, PriorError
-    from .pretrained import Prior, list_priors, load_prior
-    from .separation import Separation
-    from .separator import Separator, separate
+    from .errors import AudioFileError as AudioFileError
+    from .errors import DeviceError as DeviceError
+    from .errors import MGDMError as MGDMError
+    from .errors import PriorError as PriorError
+    from .pretrained import Prior as Prior
+    from .pretrained import list_priors as list_priors
+    from .pretrained import load_prior as load_prior
+    from .separation import Separation as Separation
+    from .separator import Separator as Separator
+    from .separator import separate as separate
 
 
 def __getattr__(name: str) -> Any:

@@ -61,7 +61,7 @@ class Prior:
 
 
 class NetworkDenoiser:
-    """A network as a denoiser: on its device, in evaluation mode, in the device's fast precision."""
+    """A network as a denoiser: on its device, frozen, in the fastest precision the device has."""
 
     def __init__(self, network: nn.Module, device: torch.device, conditional: bool):
         self.network = network.to(device).eval().requires_grad_(False)

@@ -109,8 +109,9 @@ class Separation:
             AudioFileError: a file exists or cannot be written.
         """
         spec = FORMATS[format]
-        files = dict(zip(self.paths(folder, format, filename=filename, track=track),
-                         (s[name].numpy() for s in self.samples for name in s), strict=True))  # fmt: skip
+        paths = self.paths(folder, format, filename=filename, track=track)
+        stems = (stem.numpy() for sample in self.samples for stem in sample.values())
+        files = dict(zip(paths, stems, strict=True))
         fitted, scale = fit_range(files, clip, spec.limit)
         self.settings["scale"] = round(scale, 6)
         return write_files(fitted, self.samplerate, spec, overwrite)

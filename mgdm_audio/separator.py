@@ -6,7 +6,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from .audio.resample import REACH
 from .audio.spectra import band_power
 from .devices import free_memory, pick_device
 from .engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
-from .errors import AudioFileError, DeviceError, PriorError
+from .errors import AudioFileError, DeviceError
 from .noise import PlacedNoise, placed
 from .presets import Preset, preset
 from .pretrained import Prior, load_prior
@@ -152,7 +152,7 @@ class Separator:
         began = time.perf_counter()
         channels, length = mixture.shape
         distinct, copies = _distinct(mixture)
-        names = list(self.prior.sources) + ["residual"] * self.residual
+        names = self.stem_names
         sets = [
             {name: np.empty((channels, length), np.float32) for name in names}
             for _ in range(self.samples)
@@ -163,7 +163,7 @@ class Separator:
                 for k, name in enumerate(names):
                     target = sets[index][name][:, first : first + chunk.shape[-1]]
                     np.take(chunk[:, k], copies, axis=0, out=target, mode="clip")
-        except torch.OutOfMemoryError as error:
+        except (torch.OutOfMemoryError, MemoryError) as error:
             raise DeviceError(
                 f"out of memory on {self.device}; use a smaller --batch-size "
                 f"(now {self.batch_size}) or --segment, or --device cpu."
@@ -174,8 +174,29 @@ class Separator:
             mixture=torch.from_numpy(mixture),
             samplerate=samplerate,
             uncertainty=run.uncertainty(),
-            settings=self._describe() | {"seconds": round(seconds, 3)},
+            settings=self.describe() | {"seconds": round(seconds, 3)},
         )
+
+    @property
+    def stem_names(self) -> list[str]:
+        """Names of the stems that a separation holds, in order."""
+        return list(self.prior.sources) + ["residual"] * self.residual
+
+    def describe(self) -> dict[str, Any]:
+        """The settings, as plain values."""
+        rate = self.prior.samplerate
+        return {
+            "prior": self.prior.name,
+            "sampler": self.settings.sampler,
+            "steps": self.settings.steps,
+            "draws": self.settings.draws,
+            "samples": self.samples,
+            "options": dict(self.settings.options),
+            "seed": self.seed,
+            "device": str(self.device),
+            "segment": round(self.grid.window / rate, 3),
+            "overlap": round(1 - self.grid.hop / self.grid.window, 3),
+        }
 
     def _sampler(self, mixture: Tensor, windows: Callable[[int], None] | None = None):
         """The engine's sampler for ``mixture [C, 1, T]``, its denoiser running in windows."""
@@ -204,28 +225,6 @@ class Separator:
         one = self.grid.window * len(self.prior.sources) * BYTES_PER_SAMPLE
         largest = 64 if self.device.type == "cuda" else 4
         return int(min(max(free_memory(self.device) // (2 * one), 1), largest))
-
-    def _describe(self) -> dict[str, Any]:
-        rate = self.prior.samplerate
-        return {
-            "prior": self.prior.name,
-            "sampler": self.settings.sampler,
-            "steps": self.settings.steps,
-            "draws": self.settings.draws,
-            "samples": self.samples,
-            "options": dict(self.settings.options),
-            "seed": self.seed,
-            "device": str(self.device),
-            "segment": round(self.grid.window / rate, 3),
-            "overlap": round(1 - self.grid.hop / self.grid.window, 3),
-        }
-
-
-class _Piece(NamedTuple):
-    """Stems of one block at the prior's rate, a set for each sample."""
-
-    block: Block
-    sets: list[Tensor]
 
 
 class _Run:
@@ -306,9 +305,7 @@ class _Run:
         separator = self.separator
         channels, _, length = mixture.shape
         shape = (channels, len(separator.prior.sources), length)
-        noise = PlacedNoise(
-            (separator.seed, draw), channels, block.begin, length, separator.device
-        )
+        noise = PlacedNoise((separator.seed, draw), channels, block.begin, length, separator.device)
         sigmas = separator._sigmas()
         draws = separator.samples * separator.settings.draws
         span = min(block.last, self.length) - block.first
@@ -334,10 +331,15 @@ class _Run:
         self, first: int, last: int, begin: int, piece: Tensor, hop: int
     ) -> tuple[int, np.ndarray]:
         """Bring a chunk to the file's rate and add what the stems leave of the mixture."""
-        at, start, stop = (position * self.rate // self.prior_rate for position in (begin, first, last))
         total = self.mixture.shape[-1]
-        stop = total if last == self.length else stop
-        end = min((begin + piece.shape[-1]) * self.rate // self.prior_rate, total)
+
+        def scaled(position: int) -> int:
+            """From the prior's rate to the file's: exact, but at the end of the file."""
+            exact = position * self.rate // self.prior_rate
+            return total if position == self.length else exact
+
+        at, end = scaled(begin), scaled(begin + piece.shape[-1])
+        start, stop = scaled(first), scaled(last)
         channels, sources, _ = piece.shape
         up = resample(piece.flatten(0, 1).numpy(), self.prior_rate, self.rate, end - at)
         up = torch.from_numpy(up).unflatten(0, (channels, sources))

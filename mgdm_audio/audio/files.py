@@ -36,9 +36,7 @@ def find_tracks(paths: Iterable[str | os.PathLike]) -> list[Path]:
     for path in map(Path, paths):
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in EXTENSIONS)
-            if not inside:
-                raise AudioFileError(f"{path}: no audio file in this folder.")
-            found += inside
+            found += inside or [path]  # reading an empty folder will say what is wrong
         else:
             found.append(path)
     return found
@@ -112,7 +110,7 @@ def _open(path: Path) -> soundfile.SoundFile:
     if not path.exists():
         raise AudioFileError(f"{path}: no such file.")
     if path.is_dir():
-        raise AudioFileError(f"{path}: is a folder, not an audio file.")
+        raise AudioFileError(f"{path}: this folder holds no audio files.")
     try:
         if path.stat().st_size == 0:
             raise AudioFileError(f"{path}: the file is empty.")

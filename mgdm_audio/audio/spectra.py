@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -35,7 +37,7 @@ def band_power(x: Tensor, samplerate: int, bands: int = 96, window: int = 2048) 
     )  # fmt: skip
     power = spectrum.abs().square() * (8 / 3 / window**2)
     edges = band_edges(power.shape[-2], samplerate, bands)
-    parts = [power[:, a:b].mean(1) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [power[:, a:b].mean(1) for a, b in pairwise(edges)]
     return torch.stack(parts, 1).reshape(*shape, len(parts), -1)
 
 
