@@ -16,11 +16,13 @@ from .types import Denoiser, Info, Likelihood
 class Calls:
     """The denoiser as one step of a sampler uses it: counted, checked, in float32.
 
-    Made anew in every step, so that a sampler keeps no hidden state.
+    Made anew in every step, so that a sampler keeps no hidden state. Each call counts ``weight``
+    times: for particles, that is how many of them one item of the batch has.
     """
 
-    def __init__(self, denoise: Denoiser):
+    def __init__(self, denoise: Denoiser, weight: int = 1):
         self._denoise = denoise
+        self._weight = weight
         self._denoiser = 0
         self._gradient = 0
         self._finite: Tensor | None = None
@@ -35,7 +37,7 @@ class Calls:
         x0 = self._denoise(x, level, *extra).to(x.dtype)
         if x0.shape != x.shape:
             raise ValueError(f"the denoiser turned shape {tuple(x.shape)} into {tuple(x0.shape)}")
-        self._denoiser += 1
+        self._denoiser += self._weight
         finite = torch.isfinite(x0.detach()).all()
         self._finite = finite if self._finite is None else self._finite & finite
         return x0
@@ -60,8 +62,13 @@ class Calls:
 
     def gradient(self, values: Tensor, x: Tensor) -> Tensor:
         """Derivative of the sum of ``values`` with respect to ``x``: one backward pass."""
-        self._gradient += 1
+        self._gradient += self._weight
         return torch.autograd.grad(values, x, torch.ones_like(values))[0]
+
+    def pullback(self, x0: Tensor, x: Tensor, v: Tensor, *, keep: bool = False) -> Tensor:
+        """Vector-Jacobian product of a tracked denoiser call ``x -> x0`` with ``v``."""
+        self._gradient += self._weight
+        return torch.autograd.grad(x0, x, v.expand(x0.shape), retain_graph=keep)[0]
 
     def info(self) -> Info:
         """The cost so far; call it once, at the end of a step."""
@@ -88,3 +95,18 @@ def ancestral(
     for level, below in pairwise(levels):
         x = bridge(calls(x, level), x, 0.0, below, level, noise.normal(x.shape))
     return calls(x, levels[-1])
+
+
+def flow(calls: Calls, x: Tensor, sigma: float, n: int, *, sigma_min: float) -> Tensor:
+    """End of the probability flow from ``x`` at level ``sigma``, in ``n`` Euler steps.
+
+    Levels are Karras et al.'s with rho = 7 down to ``sigma_min``, then 0.
+    """
+    low = double(min(sigma_min, sigma))
+    levels = [
+        float(between(double(1 - i / max(n - 1, 1)), low, double(sigma), 7.0)) for i in range(n)
+    ]
+    for level, below in pairwise([*levels, 0.0]):
+        x0 = calls(x, level)
+        x = x0 + (below / level) * (x - x0)
+    return x

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 
@@ -66,6 +67,10 @@ class Gaussian:
         """``y - operator(x0)``."""
         return self.observation - self.apply(x0)
 
+    def repeat(self, n: int) -> Gaussian:
+        """The same observation for ``n`` copies of every item, copies of an item side by side."""
+        return _repeated(self, n)
+
     def log_prob(self, x0: Tensor) -> Tensor:
         """Log-density of the observation, ``[B, K, T] -> [B]``."""
         return _gaussian_log_prob(self.residual(x0), self.sigma_y)
@@ -125,7 +130,30 @@ class LinearGaussian(Gaussian):
         return self.adjoint(self.solve(y, 1.0, 0.0, like), like)
 
 
-class MixtureSum(LinearGaussian):
+class Spectral(LinearGaussian):
+    """A linear-Gaussian observation whose ``A A^T`` has known eigenvectors.
+
+    Subclasses implement :meth:`filter`; solving is then exact.
+    """
+
+    def filter(self, y: Tensor, gains: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+        """``V gains(values) V^T y`` where ``A A^T = V diag(values) V^T``.
+
+        Args:
+            y: ``[B, ...]``, shaped like an observation.
+            gains: from the positive eigenvalues to factors; both broadcast with ``y``. What lies
+                in the null space of ``A A^T`` becomes 0.
+            like: a signal ``[B, K, T]``.
+        """
+        raise NotImplementedError
+
+    def solve(self, y: Tensor, gram: Level, identity: Level, like: Tensor) -> Tensor:
+        """``(gram A A^T + identity I)^-1 y`` on the range of ``A``, 0 elsewhere."""
+        a, b = spread(gram, y), spread(identity, y)
+        return self.filter(y, lambda value: 1 / (a * value + b), like)
+
+
+class MixtureSum(Spectral):
     """``y = sum_k x_k + sigma_y n``: the sum of the sources is heard. ``A A^T = K I``.
 
     Args:
@@ -144,17 +172,17 @@ class MixtureSum(LinearGaussian):
     def _adjoint(self, y: Tensor, like: Tensor) -> Tensor:
         return y.expand(-1, like.shape[1], *y.shape[2:])
 
-    def solve(self, y: Tensor, gram: Level, identity: Level, like: Tensor) -> Tensor:
-        """``y / (gram K + identity)``."""
-        return y / (like.shape[1] * spread(gram, y) + spread(identity, y))
+    def filter(self, y: Tensor, gains: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+        """The only eigenvalue is ``K``."""
+        return gains(torch.full((), like.shape[1], device=y.device, dtype=y.dtype)) * y
 
 
-class Masked(LinearGaussian):
+class Masked(Spectral):
     """``y = mask * x_0 + sigma_y n`` where the mask is 1: gaps, missing pixels, known sources.
 
     Args:
         observation: ``[B, K, T]`` or ``[1, K, T]``; what lies outside the mask is ignored.
-        mask: zeros and ones, of a shape that broadcasts with the signal's.
+        mask: zeros and ones, of a shape that broadcasts with the observation's.
         sigma_y: standard deviation of the noise.
 
     Raises:
@@ -164,26 +192,32 @@ class Masked(LinearGaussian):
     def __init__(self, observation: Tensor, mask: Tensor, sigma_y: float):
         if not bool(((mask == 0) | (mask == 1)).all()):
             raise ValueError("a mask holds zeros and ones only")
-        self.mask = mask.to(observation.dtype)
-        super().__init__(observation * self.mask, self._hide, self._hide, sigma_y)
+        self.mask = mask.to(observation.dtype).expand(observation.shape)
+        Gaussian.__init__(self, observation * self.mask, self._hide, sigma_y)
 
     def _hide(self, x: Tensor) -> Tensor:
         return x * self.mask
 
+    def _adjoint(self, y: Tensor, like: Tensor) -> Tensor:
+        return self._hide(y)
+
     def log_prob(self, x0: Tensor) -> Tensor:
         """Log-density of the observed entries, ``[B]``."""
-        residual = self.residual(x0)
-        hidden = (1 - self.mask.expand(residual.shape)).flatten(1).sum(1)
-        normaliser = math.log(self.sigma_y) + 0.5 * math.log(2 * math.pi) if self.sigma_y else 0.0
-        return _gaussian_log_prob(residual, self.sigma_y) + hidden * normaliser
+        hidden = (1 - self.mask).flatten(1).sum(1)
+        everything = super().log_prob(x0)
+        return everything + hidden * (math.log(self.sigma_y) + 0.5 * math.log(2 * math.pi))
 
-    def solve(self, y: Tensor, gram: Level, identity: Level, like: Tensor) -> Tensor:
-        """The system is diagonal; outside the mask the result is 0, as ``A^T`` would make it."""
-        diagonal = spread(gram, y) * self.mask + spread(identity, y)
-        return torch.where(self.mask > 0, y / diagonal, torch.zeros_like(y))
+    def filter(self, y: Tensor, gains: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+        """The only positive eigenvalue is 1, inside the mask."""
+        return gains(torch.ones((), device=y.device, dtype=y.dtype)) * self._hide(y)
+
+    def repeat(self, n: int) -> Masked:
+        """As for any likelihood, and the mask with it."""
+        other = super().repeat(n)
+        return Masked(other.observation, _repeat(self.mask, n), self.sigma_y)
 
 
-class DenseGaussian(LinearGaussian):
+class DenseGaussian(Spectral):
     """``y = A x_0 + sigma_y n`` with a matrix; systems are solved by its eigenvectors.
 
     Args:
@@ -205,8 +239,8 @@ class DenseGaussian(LinearGaussian):
         # On the CPU in double precision: done once, and MPS has no float64.
         wide = matrix.double().cpu()
         values, vectors = torch.linalg.eigh(wide @ wide.T)
-        values = torch.where(values > 1e-10 * values[-1], values, torch.zeros_like(values))
-        self._values, self._vectors = values.to(matrix), vectors.to(matrix)
+        kept = values > 1e-10 * values[-1]
+        self._values, self._vectors = values[kept].to(matrix), vectors[:, kept].to(matrix)
         Gaussian.__init__(self, observation, self._multiply, sigma_y)
 
     def _multiply(self, x: Tensor) -> Tensor:
@@ -220,13 +254,10 @@ class DenseGaussian(LinearGaussian):
     def _adjoint(self, y: Tensor, like: Tensor) -> Tensor:
         return (y @ self.matrix).reshape(-1, *like.shape[1:])
 
-    def solve(self, y: Tensor, gram: Level, identity: Level, like: Tensor) -> Tensor:
-        """Exact; where both coefficients leave nothing to divide by, the result is 0."""
+    def filter(self, y: Tensor, gains: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
+        """In the basis of the left singular vectors."""
         with torch.autocast(y.device.type, enabled=False):
-            diagonal = spread(gram, y) * self._values + spread(identity, y)
-            rotated = y @ self._vectors
-            scaled = torch.where(diagonal > 0, rotated / diagonal, torch.zeros_like(rotated))
-            return scaled @ self._vectors.T
+            return (gains(self._values) * (y @ self._vectors)) @ self._vectors.T
 
 
 class Poisson:
@@ -254,6 +285,20 @@ class Poisson:
         rate = raw + (raw.clamp_min(self._floor) - raw).detach()
         y = self.observation
         return _per_item(y * rate.log() - rate - torch.lgamma(y + 1))
+
+    def repeat(self, n: int) -> Poisson:
+        """The same counts for ``n`` copies of every item, copies of an item side by side."""
+        return _repeated(self, n)
+
+
+def _repeat(values: Tensor, n: int) -> Tensor:
+    return values if len(values) == 1 else values.repeat_interleave(n, 0)
+
+
+def _repeated(likelihood, n: int):
+    other = copy.copy(likelihood)
+    other.observation = _repeat(likelihood.observation, n)
+    return other
 
 
 def _sum_sources(x0: Tensor) -> Tensor:

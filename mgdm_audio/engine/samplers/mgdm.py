@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..bridge import bridge, bridge_coefficients, bridge_mean, diffuse, double, spread
 from ..denoising import Calls, ancestral
+from ..optimiser import adam, adam_init
 from ..schedules import between
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
 
@@ -114,7 +115,7 @@ def mgdm(
             offset, log_scale = state.offset, state.log_scale
         else:
             offset, log_scale = torch.zeros_like(x_t), torch.zeros_like(x_t)
-        adam_offset, adam_scale = Adam(offset), Adam(log_scale)
+        offset_moments, scale_moments = adam_init(offset), adam_init(log_scale)
         steps = n_gradient_last if at.in_last(last_fraction) else n_gradient
         for _ in range(steps):
             white = at.noise.normal(x_t.shape)
@@ -122,9 +123,11 @@ def mgdm(
             _, pull = calls.guide(likelihood, centre + width * (offset + scaled), sigma_s)
             pull = width * pull
             # KL(N(offset, scale^2) || N(0, 1)) in units of the bridge, minus the likelihood.
-            offset = offset - mean_rate * adam_offset(offset - pull)
+            direction, offset_moments = adam(offset - pull, offset_moments)
+            offset = offset - mean_rate * direction
             slope = (2 * log_scale).exp() - 1 - pull * scaled
-            log_scale = log_scale - scale_rate * adam_scale(slope)
+            direction, scale_moments = adam(slope, scale_moments)
+            log_scale = log_scale - scale_rate * direction
         x_s = centre + width * (offset + log_scale.exp() * at.noise.normal(x_t.shape))
         return x_s, offset, log_scale
 
@@ -178,23 +181,6 @@ def draw_index(
     if index == "near_zero":
         return low.expand(position.shape)
     return between(position, low, high, rho)
-
-
-class Adam:
-    """Direction of Adam's step (Kingma and Ba 2015, without the rate) for one tensor."""
-
-    def __init__(self, like: Tensor, beta1: float = 0.9, beta2: float = 0.999, eps: float = 1e-8):
-        self._betas, self._eps, self._count = (beta1, beta2), eps, 0
-        self._first, self._second = torch.zeros_like(like), torch.zeros_like(like)
-
-    def __call__(self, gradient: Tensor) -> Tensor:
-        """The step to subtract, times the learning rate."""
-        (beta1, beta2), self._count = self._betas, self._count + 1
-        self._first = beta1 * self._first + (1 - beta1) * gradient
-        self._second = beta2 * self._second + (1 - beta2) * gradient**2
-        first = self._first / (1 - beta1**self._count)
-        second = self._second / (1 - beta2**self._count)
-        return first / (second.sqrt() + self._eps)
 
 
 def _check(

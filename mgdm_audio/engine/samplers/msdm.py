@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
 
 from torch import Tensor
 
 from ..denoising import Calls
 from ..likelihoods import MixtureSum
 from ..types import Denoiser, Info, Sampler, Step
+from .common import ChainState, require, start
 
-
-class MsdmState(NamedTuple):
-    """``x`` is the noisy stack at the current level."""
-
-    x0: Tensor
-    x: Tensor
+Derivative = Callable[[Tensor, Tensor, float], Tensor]
+"""``(x, D(x), sigma) -> dx / dsigma`` of the conditional flow."""
 
 
 def msdm_dirac(
@@ -29,61 +26,101 @@ def msdm_dirac(
 ) -> Sampler:
     """MSDM with a Dirac likelihood: one source is what the others leave of the mixture.
 
-    Mariani et al. 2023 (arXiv 2302.02257), section 3.2 and algorithm 1: the score of source ``k``
-    becomes ``S_k - S_c`` where ``c`` is the constrained source.
+    Mariani et al. 2023 (arXiv 2302.02257), section 3.2: the score of source ``k`` becomes
+    ``S_k - S_c`` where ``c`` is the constrained source, and ``x_c = y - sum of the others``.
 
     Args:
         denoise: the prior.
         likelihood: the mixture (its ``sigma_y`` is not used).
         constrained: index of the constrained source; the paper picks it by validation.
-        churn: noise injected before every step, ``gamma = min(churn / levels, sqrt(2) - 1)``.
-        resamplings: times a level is repeated.
+        churn: noise injected before every step, ``gamma = min(churn / levels, sqrt(2) - 1)``
+            (Karras et al. 2022, algorithm 2). Paper: 20.
+        resamplings: times a level is repeated, with forward noise in between.
+
+    Raises:
+        TypeError: if the likelihood is not a :class:`MixtureSum`.
+        ValueError: if ``resamplings`` is less than 1.
     """
-    y = _mixture(likelihood).observation
+    y = require(likelihood, MixtureSum).observation
 
     def constrain(x: Tensor) -> Tensor:
         x = x.clone()
         x[:, constrained] += (y - x.sum(1, keepdim=True))[:, 0]
         return x
 
-    def derivative(calls: Calls, x: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor]:
-        x = constrain(x)
-        d = (x - calls(x, sigma)) / sigma
-        return x, d - d[:, constrained : constrained + 1], d
+    def derivative(x: Tensor, x0: Tensor, sigma: float) -> Tensor:
+        flow = (x - x0) / sigma
+        return flow - flow[:, constrained : constrained + 1]
 
     return _stochastic_euler(
-        denoise, likelihood, derivative, constrain, churn=churn, resamplings=resamplings
+        denoise, likelihood, constrain, derivative, churn=churn, resamplings=resamplings
     )
 
 
-def _mixture(likelihood: MixtureSum) -> MixtureSum:
-    if not isinstance(likelihood, MixtureSum):
-        raise TypeError(f"needs a MixtureSum, not {type(likelihood).__name__}")
-    return likelihood
+def msdm_gaussian(
+    denoise: Denoiser,
+    likelihood: MixtureSum,
+    *,
+    gamma: float = 1.0,
+    churn: float = 20.0,
+    resamplings: int = 1,
+) -> Sampler:
+    """MSDM with a Gaussian likelihood on the noisy stack, ``y ~ N(sum_k x_k, gamma^2 sigma^2)``.
+
+    Mariani et al. 2023 (arXiv 2302.02257), section 3.2; also Jayaram and Thickstun 2020.
+
+    Args:
+        denoise: the prior.
+        likelihood: the mixture (its ``sigma_y`` is not used).
+        gamma: standard deviation of the likelihood in units of the level. The Euler step is stable
+            while ``K / gamma^2`` times the relative change of level stays under 2.
+        churn, resamplings: as for :func:`msdm_dirac`.
+
+    Raises:
+        TypeError: if the likelihood is not a :class:`MixtureSum`.
+        ValueError: if ``resamplings`` is less than 1 or ``gamma`` is not positive.
+    """
+    if gamma <= 0:
+        raise ValueError(f"gamma must be positive, not {gamma}")
+    require(likelihood, MixtureSum)
+
+    def derivative(x: Tensor, x0: Tensor, sigma: float) -> Tensor:
+        return (x - x0) / sigma - likelihood.residual(x) / (gamma**2 * sigma)
+
+    return _stochastic_euler(
+        denoise, likelihood, lambda x: x, derivative, churn=churn, resamplings=resamplings
+    )
 
 
-def _stochastic_euler(denoise, likelihood, derivative, finish, *, churn, resamplings) -> Sampler:
-    """Karras et al.'s stochastic Euler sampler over a modified derivative, with resampling."""
+def _stochastic_euler(
+    denoise: Denoiser,
+    likelihood: MixtureSum,
+    constrain: Callable[[Tensor], Tensor],
+    derivative: Derivative,
+    *,
+    churn: float,
+    resamplings: int,
+) -> Sampler:
+    """Stochastic Euler over a modified derivative, with resampling."""
     if resamplings < 1:
         raise ValueError(f"resamplings must be at least 1, not {resamplings}")
 
-    def init(noise: Tensor) -> MsdmState:
-        likelihood.residual(noise)
-        return MsdmState(noise, noise)
+    def init(noise: Tensor) -> ChainState:
+        return start(likelihood, noise)
 
-    def step(state: MsdmState, at: Step) -> tuple[MsdmState, Info]:
+    def step(state: ChainState, at: Step) -> tuple[ChainState, Info]:
         calls = Calls(denoise)
-        gamma = min(churn / len(at.sigmas), math.sqrt(2) - 1)
-        hat = at.sigma * (1 + gamma)
+        hat = at.sigma * (1 + min(churn / len(at.sigmas), math.sqrt(2) - 1))
         x = state.x
         for repeat in range(resamplings):
             if repeat:
                 up = math.sqrt(at.sigma**2 - at.below**2)
                 x = x + up * at.noise.normal(x.shape)
-            if gamma > 0:
+            if hat > at.sigma:
                 x = x + math.sqrt(hat**2 - at.sigma**2) * at.noise.normal(x.shape)
-            x, d, _ = derivative(calls, x, hat)
-            x = x + (at.below - hat) * d
-        return MsdmState(finish(x), x), calls.info()
+            x = constrain(x)
+            x = x + (at.below - hat) * derivative(x, calls(x, hat), hat)
+        # Both derivatives keep the mixture only up to the step's error: say so in the estimate.
+        return ChainState(constrain(x), x), calls.info()
 
     return Sampler(init, step)
