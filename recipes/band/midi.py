@@ -139,3 +139,49 @@ class _Reader:
                 channel = self.channels[number]
                 parts.append(Part(stem, program, sorted(notes), channel.bends, channel.controls))
         return parts
+
+
+def write_midi(song: Song, path: str | Path) -> None:
+    """Write a song as a MIDI file of format 1, a track for each part, at 1 ms per tick.
+
+    Each part gets a channel of its own (drum parts share channel 10).
+
+    Raises:
+        ValueError: the song has more than 15 parts that are not drums.
+    """
+    file = mido.MidiFile(type=1, ticks_per_beat=500)  # with 0.5 s a beat
+    free = iter(c for c in range(16) if c != DRUM_CHANNEL)
+    for part in song.parts:
+        channel = DRUM_CHANNEL if part.stem == "drums" else next(free, None)
+        if channel is None:
+            raise ValueError("a MIDI file has 15 channels for parts that are not drums")
+        file.tracks.append(_track(part, channel))
+    end = round(song.duration * 1000)
+    for track in file.tracks:
+        track.append(mido.MetaMessage("end_of_track", time=max(0, end - sum(m.time for m in track))))
+    file.save(path)
+
+
+def _track(part: Part, channel: int) -> mido.MidiTrack:
+    """A part's messages in order of time, releases before strikes."""
+    widest = max([BEND_RANGE, *(abs(bend.semitones) for bend in part.bends)])
+    bend_range = int(widest) + (widest % 1 > 0)
+    timed = []
+    for time, control, value in part.controls:
+        timed.append((time, 1, "control_change", {"control": control, "value": value}))
+    for time, semitones in part.bends:
+        pitch = min(8191, round(semitones / bend_range * 8192))
+        timed.append((time, 1, "pitchwheel", {"pitch": pitch}))
+    for start, duration, key, velocity in part.notes:
+        timed.append((start, 2, "note_on", {"note": key, "velocity": velocity}))
+        timed.append((start + duration, 0, "note_off", {"note": key}))
+    track = mido.MidiTrack()
+    track.append(mido.Message("program_change", channel=channel, program=part.program))
+    for control, value in ((101, 0), (100, 0), (6, bend_range), (38, 0)):
+        track.append(mido.Message("control_change", channel=channel, control=control, value=value))
+    now = 0
+    for time, _, kind, fields in sorted(timed, key=lambda item: (round(item[0] * 1000), item[1])):
+        tick = round(time * 1000)
+        track.append(mido.Message(kind, channel=channel, time=tick - now, **fields))
+        now = tick
+    return track

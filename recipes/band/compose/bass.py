@@ -1,4 +1,4 @@
-"""Bass lines."""
+"""The bass player: a bar of slots (when, how long, which tone) resolved against the chords."""
 
 from __future__ import annotations
 
@@ -6,211 +6,173 @@ from random import Random
 from typing import NamedTuple
 
 from recipes.band.compose.form import Event, Section
-from recipes.band.compose.harmony import nearest, scale_step
-from recipes.band.compose.rhythm import draw_onsets, with_lengths
+from recipes.band.compose.harmony import Chord
+from recipes.band.compose.rhythm import Metre, draw_onsets, with_lengths
+from recipes.band.compose.voicing import fold, nearest, scale_step
+
+LOWEST, HIGHEST = 23, 72
+GATES = (0.3, 0.5, 0.7, 0.9, 0.97, 1.0, 1.0, 1.15)
 
 
 class Slot(NamedTuple):
-    """One note of a pattern: where, how long, and which tone (0 root, 1 octave, 2 fifth...)."""
+    """One note of a pattern; `tone` says which note it is once the chord is known."""
 
     position: float
     duration: float
     tone: str
-    accent: float
+    accent: float = 1.0
 
 
-GATES = (0.35, 0.6, 0.8, 0.95, 1.0)
+#: Manners that draw their rhythm: (syncopation, density, tones after the first).
+DRAWN = {
+    "groove": (0.25, 0.3, "root root root fifth octave"),
+    "funk": (0.5, 0.45, "root root octave fifth seventh dead step"),
+    "slap": (0.4, 0.45, "root octave octave dead fifth"),
+    "melodic": (0.3, 0.3, "root step step third fifth step"),
+    "ostinato": (0.4, 0.4, "root step fifth octave seventh"),
+    "drift": (0.6, 0.3, "step step leap"),
+    "high": (0.3, 0.35, "step step leap third"),
+}
+#: Manners that cycle through tones on a steady step.
+CELLS = {
+    "eighths": ("root",),
+    "octaves": ("root octave", "root octave", "root root octave root", "root octave fifth octave"),
+    "arpeggio": ("root fifth octave fifth", "root third fifth octave", "root fifth third fifth"),
+    "boogie": ("root third fifth sixth", "root octave sixth fifth", "root fifth sixth fifth",
+               "root root third third fifth fifth sixth sixth"),
+    "gallop": ("root",),
+}  # fmt: skip
+REGGAE = ((0.0, 1.5, 2.0, 3.0), (1.0, 1.5, 2.0, 3.5), (0.0, 0.5, 1.5, 2.5, 3.0), (0.0, 0.75, 1.5))
 
 
-def _uniform(
-    section: Section, step: float, tone: str, gate: float, offset: float = 0.0
-) -> list[Slot]:
-    n = int((section.metre.length - offset) / step + 1e-6)
-    return [Slot(offset + i * step, step * gate, tone, 1.1 if i == 0 else 1.0) for i in range(n)]
-
-
-def _pattern(rng: Random, section: Section, manner: str) -> list[Slot]:
-    """One bar of the manner, as slots."""
-    metre, gate = section.metre, rng.choice(GATES)
-    pulses, length = metre.pulses, metre.length
+def _pattern(rng: Random, metre: Metre, manner: str, kicks: list[float]) -> list[Slot]:
+    """One bar of `manner`; `kicks` are the drummer's kicks in a bar."""
+    gate, pulses, length = rng.choice(GATES), metre.pulses, metre.length
     unit = 1.5 if metre.compound else 1.0
-    if manner == "eighths":
-        return _uniform(
-            section, rng.choice((0.5, 0.5, 0.25 if section.intensity > 0.8 else 0.5)), "root", gate
-        )
-    if manner == "octaves":
-        return [
-            s._replace(tone="root" if i % 2 == 0 else "octave")
-            for i, s in enumerate(_uniform(section, rng.choice((0.5, 0.5, 0.25)), "root", gate))
-        ]
+    half = pulses[len(pulses) // 2] if len(pulses) > 1 else length / 2
+    if manner in CELLS:
+        step = rng.choice((0.5, 0.5, 0.5, 0.25, unit))
+        if manner == "gallop":
+            step = 0.25
+        n = int(length / step + 1e-6)
+        cell = rng.choice(CELLS[manner]).split()
+        slots = [Slot(i * step, step * gate, cell[i % len(cell)]) for i in range(n)]
+        return [s for i, s in enumerate(slots) if i % 4 != 1] if manner == "gallop" else slots
+    if manner == "locked":
+        onsets = sorted({k for k in kicks if 0 <= k < length}) or [0.0]
+        return [Slot(a, d, rng.choice(("root", "root", "root", "fifth", "octave")))
+                for a, d in with_lengths(onsets, length, gate)]  # fmt: skip
     if manner == "offbeat":
-        return _uniform(section, unit, "root", 0.45, unit / 2)
+        return [Slot(p + unit / 2, unit * 0.45, "root") for p in pulses if p + unit / 2 < length]
     if manner == "long":
-        return [Slot(0.0, length * gate, "root", 1.0)]
+        return [Slot(0.0, length * gate, "root")]
     if manner == "root":
-        onsets = (
-            [0.0, pulses[len(pulses) // 2]]
-            if rng.random() < 0.5 and len(pulses) > 1
-            else list(pulses)
-        )
-        return [Slot(a, d, "root", 1.0) for a, d in with_lengths(onsets, length, gate)]
-    if manner in ("rootfifth", "bossa"):
-        half = pulses[len(pulses) // 2] if len(pulses) > 1 else length / 2
-        slots = [
-            Slot(0.0, half * gate, "root", 1.0),
-            Slot(half, (length - half) * gate, "fifth", 1.0),
-        ]
-        if manner == "bossa":
-            slots[0] = Slot(0.0, half * 0.7, "root", 1.0)
-            slots.insert(1, Slot(half - 0.5, 0.45, "fifth" if rng.random() < 0.5 else "root", 0.8))
-            slots.append(Slot(length - 0.5, 0.45, "root", 0.85))
-        return slots
+        onsets = rng.choice(([0.0, half], list(pulses), [0.0], [0.0, pulses[-1]]))
+        return [Slot(a, d, "root") for a, d in with_lengths(onsets, length, gate)]
+    if manner == "rootfifth":
+        return [Slot(0.0, half * gate, "root"), Slot(half, (length - half) * gate, "fifth")]
+    if manner == "bossa":
+        pickup = rng.choice(("fifth", "root"))
+        return [Slot(0.0, half * 0.7, "root"), Slot(half - 0.5, 0.45, pickup, 0.8),
+                Slot(half, half * 0.7, "fifth"), Slot(length - 0.5, 0.45, "root", 0.85)]  # fmt: skip
     if manner == "walk":
-        return [Slot(p, unit * max(gate, 0.7), "walk", 1.0) for p in pulses]
-    if manner == "boogie":
-        cell = rng.choice(
-            (
-                ("root", "third", "fifth", "sixth"),
-                ("root", "octave", "sixth", "fifth"),
-                ("root", "fifth", "sixth", "fifth"),
-            )
-        )
-        return [
-            s._replace(tone=cell[(i // 2 if rng.random() < 2 and len(pulses) > 2 else i) % 4])
-            for i, s in enumerate(_uniform(section, 0.5, "root", gate))
-        ]
+        return [Slot(p, unit * max(gate, 0.7), "walk") for p in pulses]
     if manner == "reggae":
-        onsets = rng.choice(
-            (
-                [0.0, 1.5, 2.0, 3.0],
-                [1.0, 1.5, 2.0, 3.5],
-                [0.0, 0.5, 1.5, 2.5, 3.0],
-                [0.0, 0.75, 1.5],
-            )
-        )
-        return [
-            Slot(a, d, rng.choice(("root", "fifth", "third", "root")), 1.0)
-            for a, d in with_lengths([o for o in onsets if o < length], length, gate)
-        ]
+        onsets = [o for o in rng.choice(REGGAE) if o < length]
+        return [Slot(a, d, rng.choice(("root", "fifth", "third", "root")))
+                for a, d in with_lengths(onsets, length, gate)]  # fmt: skip
     if manner == "tumbao":
-        return [
-            Slot(p, d, t, 1.0)
-            for p, d, t in ((1.5, 1.3, "fifth"), (3.0, 1.3, "next"))
-            if p < length
-        ]
-    if manner == "arpeggio":
-        cell = rng.choice(
-            (
-                ("root", "fifth", "octave", "fifth"),
-                ("root", "third", "fifth", "octave"),
-                ("root", "fifth", "third", "fifth"),
-            )
-        )
-        return [
-            s._replace(tone=cell[i % 4]) for i, s in enumerate(_uniform(section, 0.5, "root", gate))
-        ]
-    syncopation, density = {
-        "groove": (0.25, 0.3), "funk": (0.5, 0.45), "slap": (0.4, 0.45), "melodic": (0.3, 0.3),
-        "ostinato": (0.4, 0.4), "drift": (0.6, 0.3),
-    }.get(manner, (0.3, 0.3))  # fmt: skip
-    density *= rng.uniform(0.5, 1.4)
-    onsets = draw_onsets(rng, metre, density, syncopation)
+        late = length - 1.0
+        return [Slot(half - 0.5, late - half + 0.4, "fifth"), Slot(late, 1.3, "next")]
+    syncopation, density, tones = DRAWN[manner]
+    onsets = draw_onsets(rng, metre, density * rng.uniform(0.4, 1.5), syncopation)
     if manner in ("groove", "funk", "slap") and onsets[0] > 0 and rng.random() < 0.85:
         onsets.insert(0, 0.0)
-    tones = {
-        "groove": ("root", "root", "root", "fifth", "octave"),
-        "funk": ("root", "root", "octave", "fifth", "seventh", "dead", "step"),
-        "slap": ("root", "octave", "octave", "dead", "fifth"),
-        "melodic": ("root", "step", "step", "third", "fifth", "step"),
-        "ostinato": ("root", "step", "fifth", "octave", "seventh"),
-        "drift": ("step", "step", "leap"),
-    }.get(manner, ("root",))  # fmt: skip
     slots = []
-    for i, (a, d) in enumerate(with_lengths(onsets, length, gate, 2.0)):
-        tone = "root" if i == 0 and manner != "drift" else rng.choice(tones)
+    for i, (a, d) in enumerate(with_lengths(onsets, length, gate)):
+        tone = "root" if i == 0 and manner not in ("drift", "high") else rng.choice(tones.split())
         slots.append(Slot(a, 0.12 if tone == "dead" else d, tone, rng.uniform(0.85, 1.1)))
     return slots
 
 
-def write_bass(
-    rng: Random, section: Section, manner: str, low: int, riff: list[Event]
-) -> list[Event]:
-    """One section of bass; `low` is the lowest key liked. "unison" doubles `riff` (a guitar's)."""
-    if manner == "unison":
-        if riff:
-            return [e._replace(key=_fold(e.key, low), shift=0.0) for e in _lowest(riff)]
-        manner = "eighths"
-    patterns = [_pattern(rng, section, manner) for _ in range(rng.choice((1, 1, 2, 4)))]
-    level = 78 + 28 * section.intensity
-    key = low + 7
-    ending = rng.random() < 0.4
-    events: list[Event] = []
-    for i, bar in enumerate(section.bars):
-        slots = patterns[i % len(patterns)]
-        for j, slot in enumerate(slots):
-            start = bar.start + slot.position
-            chord = section.chord_at(start)
-            nxt = section.chord_at(start + slot.duration + 0.5)
-            root = _fold(chord.bass, low)
-            fifth_at = chord.intervals[min(2, len(chord.intervals) - 1)] % 12
-            third_at = chord.intervals[1] % 12
-            tone, velocity = slot.tone, level * slot.accent
-            if tone == "root":
-                key = root
-            elif tone == "octave":
-                key = root + 12
-            elif tone == "fifth":
-                key = root + fifth_at - (12 if root + fifth_at > low + 14 else 0)
-            elif tone == "third":
-                key = root + third_at
-            elif tone == "sixth":
-                key = root + 9
-            elif tone == "seventh":
-                key = root + 10 if (chord.root + 10) % 12 in chord.scale else root + 11
-            elif tone == "next":
-                key = _fold(nxt.bass, low)
-            elif tone == "dead":
-                key, velocity = root, level * 0.45
-            elif tone == "leap":
-                key = nearest(chord.scale, low + rng.uniform(0, 24))
-            elif tone == "step":
-                key = scale_step(chord.scale, key, rng.choice((-2, -1, -1, 1, 1, 2)))
-            elif tone == "walk":
-                key = _walk(rng, chord, nxt, key, low, j, len(slots))
-            key = min(max(key, 24), 67)
-            if key > low + 26 or key < low - 5:
-                key = _fold(key, low)
-            events.append(Event(start, slot.duration, key, velocity))
-        if ending and i + 1 == len(section.bars) and section.metre.length >= 3:
-            events = [e for e in events if e.start < bar.start + section.metre.length - 1]
-            step = rng.choice((0.25, 0.5))
-            for n in range(int(1 / step)):
-                key = scale_step(section.chord_at(bar.start).scale, key, rng.choice((-1, 1)))
-                position = bar.start + section.metre.length - 1 + n * step
-                events.append(Event(position, step * 0.9, min(max(key, 24), 67), level))
-    return events
+def _resolve(rng: Random, tone: str, chord: Chord, after: Chord, key: int, low: int) -> int:
+    """The key of `tone` over `chord`, coming from `key` and heading for the chord `after`."""
+    root = fold(chord.bass, low)
+    if tone in ("root", "dead"):
+        return root
+    if tone == "octave":
+        return root + 12
+    if tone == "third":
+        return root + chord.intervals[1] % 12
+    if tone == "fifth":
+        fifth = root + chord.intervals[min(2, len(chord.intervals) - 1)] % 12
+        return fifth - 12 if fifth > low + 14 else fifth
+    if tone == "sixth":
+        return root + 9
+    if tone == "seventh":
+        return root + (10 if (chord.root + 10) % 12 in chord.scale else 11)
+    if tone == "next":
+        return fold(after.bass, low)
+    if tone == "leap":
+        return nearest(chord.scale, low + rng.uniform(0, 24))
+    return scale_step(chord.scale, key, rng.choice((-2, -1, -1, 1, 1, 2)))
 
 
-def _walk(rng: Random, chord, nxt, key: int, low: int, index: int, count: int) -> int:
-    """Walking bass: root on one, approach the next root on the last pulse, chord or scale between."""
-    if index == 0:
+def _walk(rng: Random, chord: Chord, after: Chord, key: int, low: int, first: bool, last: bool):
+    """Walking bass: the root first, a neighbour of the next root last, anything fitting between."""
+    if first:
         return nearest([chord.bass], key if low <= key <= low + 20 else low + 8)
-    if index == count - 1:
-        return nearest([nxt.bass], key) + rng.choice((-1, 1, -2, 2, 7))
+    if last:
+        return nearest([after.bass], key) + rng.choice((-1, 1, -2, 2, 7))
     if rng.random() < 0.5:
         return nearest(chord.tones, key + rng.choice((-4, 4, 5)))
     return scale_step(chord.scale, key, rng.choice((-1, 1)))
 
 
-def _fold(key: int, low: int) -> int:
-    """The key of the same pitch class in the octave from `low`."""
-    return low + (key - low) % 12
+def write_bass(
+    rng: Random, section: Section, manner: str, low: int, kicks: list[float]
+) -> list[Event]:
+    """One section of bass. `low` is the lowest root liked; `kicks` a bar of the kick drum."""
+    metre = section.metre
+    if manner == "high":
+        low += 14
+    bars = rng.choice((1, 1, 2, 4))
+    patterns = [_pattern(rng, metre, manner, kicks) for _ in range(bars)]
+    level = 80 + 25 * section.intensity
+    runs, pedal = rng.random() < 0.3, rng.random() < 0.06
+    double = rng.choice((0,) * 18 + (7, 12))
+    key, events = low + 7, []
+    for i, bar in enumerate(section.bars):
+        slots = patterns[i % bars]
+        for j, slot in enumerate(slots):
+            start = bar.start + slot.position
+            chord = section.chord_at(start)
+            if pedal:
+                chord = chord._replace(bass=section.bars[0].spans[0].chord.bass)
+            after = section.chord_at(start + slot.duration + 0.5)
+            if slot.tone == "walk":
+                key = _walk(rng, chord, after, key, low, j == 0, j + 1 == len(slots))
+            else:
+                key = _resolve(rng, slot.tone, chord, after, key, low)
+            if not low - 5 <= key <= low + 26:
+                key = fold(key, low)
+            key = min(max(key, LOWEST), HIGHEST)
+            velocity = level * slot.accent * (0.45 if slot.tone == "dead" else 1.0)
+            events.append(Event(start, slot.duration, key, velocity))
+            if double:
+                events.append(Event(start, slot.duration, key + double, velocity * 0.9))
+    return _end_with_run(rng, section, events, level) if runs else events
 
 
-def _lowest(events: list[Event]) -> list[Event]:
-    """The lowest event at each onset."""
-    bottom: dict[float, Event] = {}
-    for e in events:
-        if e.start not in bottom or e.key < bottom[e.start].key:
-            bottom[e.start] = e
-    return [bottom[t] for t in sorted(bottom)]
+def _end_with_run(rng: Random, section: Section, events: list[Event], level: float) -> list[Event]:
+    """Replace the last quarter of the section by a run in steps or semitones."""
+    begin = section.bars[-1].start + section.metre.length - 1.0
+    kept = [e for e in events if e.start < begin]
+    if not kept:
+        return events
+    key, step, direction = kept[-1].key, rng.choice((0.25, 0.5)), rng.choice((-1, 1))
+    scale = range(12) if rng.random() < 0.3 else section.chord_at(begin).scale
+    for n in range(int(1.0 / step)):
+        key = min(max(scale_step(scale, key, direction), LOWEST), HIGHEST)
+        kept.append(Event(begin + n * step, step * 0.9, key, level))
+    return kept

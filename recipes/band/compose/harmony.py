@@ -1,4 +1,4 @@
-"""Scales, chords, progressions and voicings.
+"""Scales, chords and progressions.
 
 A chord is a root pitch class, intervals above it, a bass pitch class, and the scale that
 melodies over it use.
@@ -255,63 +255,3 @@ def _walk(rng: Random, scale: list[int], richness: float, slash: float) -> list[
         chords.append(Chord(stack[0], tuple(intervals), bass, tuple(sorted(scale))))
         degree = (degree + rng.choice((3, 3, 4, 4, 1, -1, 5, 2))) % n
     return chords
-
-
-def voice(
-    chord: Chord,
-    centre: float,
-    size: int,
-    previous: Sequence[int] | None = None,
-    rootless: bool = False,
-) -> list[int]:
-    """A close voicing of up to `size` keys around `centre`, moving little from `previous`."""
-    tones = chord.tones
-    if rootless and len(tones) > 3:
-        tones = tones[1:]
-    # Colour tones (last ones) matter more than the fifth when there are too many.
-    while len(tones) > size:
-        tones.pop(2 if len(tones) > 3 else -1)
-    aim = sum(previous) / len(previous) if previous else centre
-    aim = 0.7 * aim + 0.3 * centre
-    best: list[int] = []
-    ordered = sorted(tones)
-    for inversion in range(len(ordered)):
-        turn = ordered[inversion:] + [t + 12 for t in ordered[:inversion]]
-        mean = sum(turn) / len(turn)
-        shift = 12 * round((aim - mean) / 12)
-        keys = [t + shift for t in turn]
-        if not best or abs(sum(keys) / len(keys) - aim) < abs(sum(best) / len(best) - aim):
-            best = keys
-    i = 0
-    while len(best) < size and best:
-        best.append(best[i] + 12)
-        i += 1
-    return best
-
-
-def spread(keys: list[int]) -> list[int]:
-    """Open a close voicing: its second key from the top goes down an octave."""
-    if len(keys) < 3:
-        return keys
-    return sorted([*keys[:-2], keys[-2] - 12, keys[-1]])
-
-
-def nearest(pitch_classes: Sequence[int], key: float) -> int:
-    """The key closest to `key` whose pitch class is one of `pitch_classes`."""
-    centre = round(key)
-    for d in range(12):
-        if (centre - d) % 12 in pitch_classes:
-            return centre - d
-        if (centre + d) % 12 in pitch_classes:
-            return centre + d
-    raise ValueError("no pitch classes given")
-
-
-def scale_step(scale: Sequence[int], key: int, steps: int) -> int:
-    """`key` moved by `steps` degrees of `scale` (chromatically outside of it)."""
-    direction = 1 if steps > 0 else -1
-    for _ in range(abs(steps)):
-        key += direction
-        while key % 12 not in scale:
-            key += direction
-    return key

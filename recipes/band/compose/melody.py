@@ -1,47 +1,121 @@
-"""Melodies: phrases over the chords, used by lead guitar and by the right hand."""
+"""Single lines shared by guitars and keyboards: melodies, riffs, runs, cycles across the bar."""
 
 from __future__ import annotations
 
 from random import Random
 
 from recipes.band.compose.form import Event, Section
-from recipes.band.compose.harmony import nearest, scale_step
 from recipes.band.compose.rhythm import draw_onsets, with_lengths
+from recipes.band.compose.voicing import fold, nearest, scale_step, voice
+
+#: Moves in scale steps, by how a tune moves.
+CONTOURS = (
+    (-2, -1, -1, -1, 0, 1, 1, 1, 2),
+    (0, 0, 0, 0, 0, 1, -1),
+    (-4, -3, -2, 2, 3, 4, 5, -5),
+    (1, 1, 1, -1, -1, -1),
+    (2, 2, -2, -2, 4, -4),
+)
 
 
 def write_melody(rng: Random, section: Section, centre: float, span: float = 9.0) -> list[Event]:
-    """Phrases of one or two bars that repeat and answer, with rests between them."""
+    """Phrases of one to four bars that repeat and answer, with bars of rest between them."""
     metre = section.metre
-    density = rng.uniform(0.08, 0.55) * (0.6 + 0.6 * section.intensity)
-    syncopation, gate = rng.uniform(0.0, 0.6), rng.choice((0.45, 0.8, 0.95, 1.0, 1.05))
-    motifs = [
-        draw_onsets(rng, metre, density, syncopation) for _ in range(rng.choice((1, 2, 2, 3)))
-    ]
+    density = rng.uniform(0.06, 0.6) * (0.6 + 0.6 * section.intensity)
+    syncopation, gate = rng.uniform(0.0, 0.6), rng.choice((0.4, 0.8, 0.95, 1.0, 1.0, 1.1))
+    motifs = [draw_onsets(rng, metre, density, syncopation) for _ in range(rng.choice((1, 2, 2, 3)))]
     plan = [rng.randrange(len(motifs)) for _ in range(4)]
     silent = rng.choice((0.0, 0.1, 0.25, 0.5))
-    leap = rng.choice((0.1, 0.2, 0.35))
-    velocity = rng.uniform(75, 95) + 20 * section.intensity
-    steps = [rng.choice((-2, -1, -1, -1, 0, 1, 1, 1, 2)) for _ in range(24)]
-    rest_bars = {i for i in range(8) if rng.random() < silent}
-    key = centre
-    events = []
+    resting = {i for i in range(8) if rng.random() < silent}
+    leap = rng.choice((0.02, 0.1, 0.2, 0.35))
+    velocity = rng.uniform(78, 96) + 16 * section.intensity
+    contour = rng.choice(CONTOURS)
+    moves = [rng.choice(contour) for _ in range(24)]
+    key, events = nearest(section.chord_at(section.bars[0].start).tones, centre), []
     for i, bar in enumerate(section.bars):
-        if i % 8 in rest_bars:
+        if i % 8 in resting:
             continue
+        turn = plan[i % 4]
         for j, (position, duration) in enumerate(
-            with_lengths(motifs[plan[i % 4]], metre.length, gate, 4.0)
+            with_lengths(motifs[turn], metre.length, gate)
         ):
             start = bar.start + position
-            chord = section.chord_at(start)
+            chord, move = section.chord_at(start), moves[(j + 5 * turn) % 24]
             strong = position in metre.pulses
-            move = steps[(j + 5 * plan[i % 4]) % 24]
             if rng.random() < leap:
                 key = nearest(chord.tones, key + rng.uniform(-span, span))
-            elif strong and rng.random() < 0.6:
+            elif strong and move and rng.random() < 0.6:
                 key = nearest(chord.tones, key + move)
-            else:
-                key = scale_step(chord.scale, round(key), move) if move else round(key)
+            elif move:
+                key = scale_step(chord.scale, key, move)
             if abs(key - centre) > span:
                 key = nearest(chord.tones, centre + rng.uniform(-4, 4))
-            events.append(Event(start, duration, int(key), velocity * (1.06 if strong else 0.97)))
+            events.append(Event(start, duration, key, velocity * (1.05 if strong else 0.97)))
     return events
+
+
+def write_line(rng: Random, section: Section, base: int, manner: str) -> list[Event]:
+    """A repeating figure from the root above `base`.
+
+    Manners: "riff", "muted" (short), "octaves" (doubled), "tremolo" (fast repeats), "run" (steady
+    steps along the scale), "ostinato" (the same notes over all chords), "drift" (a random walk).
+    """
+    metre = section.metre
+    hold = 1
+    if manner in ("tremolo", "run"):
+        step = rng.choice((0.25, 0.125, 1 / 6)) if manner == "tremolo" else rng.choice((0.25, 0.5, 1 / 3))
+        onsets = [i * step for i in range(int(metre.length / step + 1e-6))]
+        hold = rng.choice((2, 4, 8)) if manner == "tremolo" else 1
+    else:
+        onsets = draw_onsets(rng, metre, rng.uniform(0.12, 0.75), rng.uniform(0.1, 0.6))
+    gate = rng.uniform(0.2, 0.5) if manner == "muted" else rng.choice((0.4, 0.7, 0.95, 1.0))
+    bars = rng.choice((1, 2, 2, 4))
+    sense = rng.choice((1, -1))
+    moves = [
+        [sense * (j % 8) if manner == "run" else rng.choice((-3, -2, -1, 0, 0, 1, 2, 4)) for j in range(len(onsets))]
+        for _ in range(bars)
+    ]
+    double = 12 if manner == "octaves" else rng.choice((0,) * 8 + (12, 7, -12, 5))
+    pedal = rng.random() < 0.3 and manner != "run"
+    velocity = rng.uniform(78, 96) + 18 * section.intensity
+    home = section.chord_at(section.bars[0].start)
+    key, events = fold(home.root, base), []
+    for i, bar in enumerate(section.bars):
+        for j, (position, duration) in enumerate(with_lengths(onsets, metre.length, gate)):
+            start = bar.start + position
+            chord = home if manner == "ostinato" else section.chord_at(start)
+            root = fold(chord.root, base)
+            if manner == "drift":
+                key = scale_step(chord.scale, key, rng.choice((-2, -1, 1, 2, rng.randint(-5, 5))))
+            elif j == 0 or (pedal and j % 2 == 0):
+                key = root
+            elif j % hold == 0:
+                key = scale_step(chord.scale, root, moves[i % bars][j])
+            if abs(key - root) > 17:
+                key = root
+            events.append(Event(start, duration, key, velocity * (1.06 if j == 0 else 0.98)))
+            if double:
+                events.append(Event(start, duration, key + double, velocity * 0.93))
+    return events
+
+
+def write_cycle(rng: Random, section: Section, centre: float) -> list[Event]:
+    """Chord tones on a cycle that does not fit the bar, such as five steps of three sixteenths."""
+    at, end = section.bars[0].start, section.bars[-1].start + section.metre.length
+    step = rng.choice((0.75, 0.375, 1.25, 2 / 3, 1 / 3, 0.8, 1.75))
+    cells = [rng.randrange(5) for _ in range(rng.choice((2, 3, 4, 5, 7)))]
+    gate, velocity = rng.choice((0.3, 0.6, 1.0, 2.5)), rng.uniform(75, 105)
+    events = []
+    while at < end:
+        keys = voice(section.chord_at(at), centre, 5)
+        events.append(Event(at, step * gate, keys[cells[len(events) % len(cells)]], velocity))
+        at += step
+    return events
+
+
+def thicken(section: Section, events: list[Event], steps: int) -> list[Event]:
+    """`events` with a second voice `steps` scale notes away."""
+    return [
+        *events,
+        *(e._replace(key=scale_step(section.chord_at(e.start).scale, e.key, steps)) for e in events),
+    ]

@@ -79,5 +79,5 @@ def with_lengths(
     onsets: list[float], length: float, gate: float, longest: float = 8.0
 ) -> list[tuple[float, float]]:
     """Pair each onset with a duration: `gate` times the way to the next onset (or bar end)."""
-    ends = onsets[1:] + [length]
+    ends = [*onsets[1:], length]
     return [(a, max(0.06, min(longest, (b - a) * gate))) for a, b in zip(onsets, ends, strict=True)]
