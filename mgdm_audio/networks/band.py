@@ -139,6 +139,12 @@ class BandDenoiser(nn.Module):
         mean, _ = self._posterior(noisy, self.variance[..., None], sigma, sigma_mix)
         return self.stft.inverse(torch.view_as_complex(mean), x.shape[-1])
 
+    def expected_error(self, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
+        """Mean squared error the static Wiener filter expects: two of ``[B]`` to ``[B, K]``."""
+        zero = torch.zeros(len(sigma), self.sources, 1, 1, 1, device=sigma.device)
+        _, variance = self._posterior(zero, self.variance[..., None], sigma, sigma_mix)
+        return variance.mean((-3, -2, -1))
+
     def _posterior(self, noisy: Tensor, variance: Tensor, sigma: Tensor, sigma_mix: Tensor):
         shape = (-1, 1, 1, 1, 1)
         return wiener_posterior(

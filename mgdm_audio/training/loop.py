@@ -112,7 +112,8 @@ def train(config: dict, folder: Path, *, devices="auto", precision="32-true", st
         noisy = clean + two_level_noise(clean.shape, sigma, sigma_mix, generator)
         with torch.no_grad():
             wiener = net.wiener(noisy, sigma, sigma_mix)
-        loss = relative_loss(model(noisy, sigma, sigma_mix), wiener, clean).mean()
+            expected = net.expected_error(sigma, sigma_mix)
+        loss = relative_loss(model(noisy, sigma, sigma_mix), wiener, clean, expected).mean()
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)

@@ -136,12 +136,28 @@ def test_noise_levels_keep_their_shares_and_range():
 
 
 def test_relative_loss_is_one_for_the_filter_and_zero_for_the_truth():
-    clean, wiener = torch.randn(2, 4, 100), torch.randn(2, 4, 100)
-    loud = torch.tensor([1.0, 10.0, 0.1, 1.0])[:, None]
-    assert torch.allclose(
-        relative_loss(wiener * loud, wiener * loud, clean * loud, floor=0.0), torch.ones(2, 4)
-    )
+    clean, wiener = torch.randn(2, 4, 1000), torch.randn(2, 4, 1000)
+    level = torch.tensor([1e-3, 10.0])[:, None, None]  # loud and quiet items count alike
+    loss = relative_loss(wiener * level, wiener * level, clean * level)
+    assert loss.mean(1).tolist() == pytest.approx([1.0, 1.0], abs=0.01)
     assert relative_loss(clean, wiener, clean).max() == 0
+
+
+def test_relative_loss_does_not_explode_in_silence():
+    silence, hiss = torch.zeros(1, 4, 100), 1e-4 * torch.ones(1, 4, 100)
+    assert relative_loss(hiss, silence, silence, torch.full((1, 4), 1e-3)).max() < 1e-3
+
+
+def test_expected_error_is_what_the_wiener_filter_makes_on_gaussian_stems():
+    net = build_network("band", 4, window=256, bands=[[16, 8]], channels=[4, 4], heads=1, blocks=1)
+    torch.manual_seed(0)
+    power = torch.tensor([1.0, 0.5, 0.1, 0.01])
+    net.variance.copy_(power[:, None].expand(-1, net.stft.bins))
+    clean = torch.randn(4, 4, 30_000) * power.sqrt()[:, None]
+    levels = torch.full((4,), 0.7), torch.full((4,), 0.1)
+    noisy = clean + two_level_noise(clean.shape, *levels, torch.Generator().manual_seed(1))
+    error = (net.wiener(noisy, *levels) - clean).square().mean((0, 2))
+    assert torch.allclose(error, net.expected_error(*levels)[0], rtol=0.05)
 
 
 def test_orthogonalise_against_svd():
