@@ -13,8 +13,11 @@ from recipes.band.compose.rhythm import Metre, draw_onsets
 
 Hit = tuple[float, int, float]
 
-CHIMING = (kit.HAT, kit.HAT, kit.HAT, kit.RIDE, kit.RIDE, kit.OPEN, kit.PEDAL, kit.CRASH, kit.BELL,
-           kit.CHINA, kit.SHAKER, kit.TAMBOURINE, kit.COWBELL, kit.CABASA, kit.TOMS[-1])  # fmt: skip
+#: Manners that are nothing without their sixteenths.
+SIXTEENTHS = ("samba", "latin", "blast", "train", "march", "trap")
+
+CHIMING = (kit.HAT, kit.HAT, kit.HAT, kit.HAT, kit.HAT, kit.RIDE, kit.RIDE, kit.RIDE, kit.OPEN,
+           kit.OPEN, kit.PEDAL, kit.CRASH, kit.CRASH2, kit.BELL, kit.CHINA, kit.SHAKER, kit.TAMBOURINE, kit.COWBELL, kit.CABASA, kit.TOMS[-1])  # fmt: skip
 FILLS = (
     (kit.SNARE,), (kit.SNARE, *kit.TOMS), kit.TOMS, (kit.SNARE, 48, 45, 41), (kit.KICK, kit.SNARE, 43),
     (kit.SNARE, kit.SNARE2), (kit.KICK, *kit.TOMS), (kit.CRASH, kit.SNARE, kit.KICK), (60, 61, 63, 64),
@@ -29,9 +32,10 @@ def write_drums(rng: Random, section: Section, manner: str) -> list[Event]:
         return _solo(rng, section)
     metre = section.metre
     groove = draw_groove(rng, metre, manner)
-    twin = _vary(rng, metre, groove) if rng.random() < 0.5 else groove
+    steady = rng.random() < 0.25  # a machine: the same bar again and again
+    twin = _vary(rng, metre, groove) if not steady and rng.random() < 0.5 else groove
     level = 0.6 + 0.45 * section.intensity
-    fill_every = rng.choice((2, 4, 4, 8, 8, 99))
+    fill_every = 99 if steady else rng.choice((2, 4, 4, 8, 8, 99))
     crash_every = rng.choice((1, 2, 4, 4, 8, 8, 99, 99))
     crash = rng.choice((kit.CRASH, kit.CRASH, kit.CRASH2, kit.SPLASH, kit.CHINA, kit.RIDE))
     dropped = _draw_dropped(rng, section.intensity)
@@ -39,7 +43,7 @@ def write_drums(rng: Random, section: Section, manner: str) -> list[Event]:
     events = []
     for i, bar in enumerate(section.bars):
         until = metre.length
-        ending = i + 1 == len(section.bars) and rng.random() < 0.5
+        ending = i + 1 == len(section.bars) and not steady and rng.random() < 0.5
         if (i + 1) % fill_every == 0 or ending:
             until = max(0.0, until - rng.choice((0.5, 1.0, 1.0, 2.0, metre.length)))
             events += _fill(rng, metre, bar.start, until, level)
@@ -65,7 +69,11 @@ def draw_groove(rng: Random, metre: Metre, manner: str) -> list[Hit]:
             for i in range(steps)
             if row[i % len(row)] != "."
         ]
-        return hits + (_layer(rng, metre) if rng.random() < 0.25 else [])
+        if manner not in SIXTEENTHS and rng.random() < 0.35:
+            hits = [h for h in hits if (h[0] * 2) % 1 == 0]
+        if rng.random() < 0.12:
+            hits += [(p, rng.choice(kit.CYMBALS), 92.0) for p in metre.pulses]
+        return hits + (_layer(rng, metre) if rng.random() < 0.12 else [])
     return _invent(rng, metre, soft=manner in ("ballad", "brush", "waltz", "swing", "bossa"))
 
 
@@ -92,7 +100,7 @@ def _invent(rng: Random, metre: Metre, soft: bool) -> list[Hit]:
     if rng.random() < 0.25:
         hits += [(p, kit.SNARE, 40.0) for p in draw_onsets(rng, metre, 0.15, 0.9) if p not in back]
     hits += _timekeeper(rng, metre, rng.choice(CHIMING))
-    return hits + (_layer(rng, metre) if rng.random() < 0.4 else [])
+    return hits + (_layer(rng, metre) if rng.random() < 0.25 else [])
 
 
 def _timekeeper(rng: Random, metre: Metre, key: int) -> list[Hit]:
@@ -116,7 +124,7 @@ def _timekeeper(rng: Random, metre: Metre, key: int) -> list[Hit]:
 
 def _layer(rng: Random, metre: Metre) -> list[Hit]:
     """Something small on top: a pedalled hat, tambourine, shaker, cowbell, hand drum."""
-    key = rng.choice((kit.PEDAL, kit.TAMBOURINE, kit.SHAKER, kit.COWBELL, kit.CABASA, kit.CLAP, rng.choice(kit.HAND)))
+    key = rng.choice((kit.PEDAL, kit.PEDAL, kit.CRASH, kit.TAMBOURINE, kit.SHAKER, kit.COWBELL, rng.choice(kit.HAND)))
     if rng.random() < 0.6:
         return _timekeeper(rng, metre, key)
     return [(p, key, 80.0) for p in draw_onsets(rng, metre, rng.uniform(0.1, 0.6), rng.random())]

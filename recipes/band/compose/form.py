@@ -73,11 +73,11 @@ def draw_sections(rng: Random, style: Style, metre: Metre, beats: float) -> list
 def _draw_rests(rng: Random) -> set[str]:
     """Stems that are silent for the whole excerpt."""
     roll = rng.random()
-    if roll < 0.62:
+    if roll < 0.76:
         return set()
-    if roll < 0.88:
+    if roll < 0.93:
         return {rng.choice(STEMS)}
-    if roll < 0.97:
+    if roll < 0.98:
         return set(rng.sample(STEMS, 2))
     return set(rng.sample(STEMS, 3))
 

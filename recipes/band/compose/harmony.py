@@ -241,7 +241,7 @@ def draw_progression(
 def _walk(rng: Random, scale: list[int], richness: float, slash: float) -> list[Chord]:
     """Chords stacked in thirds on the degrees of `scale`, the roots moving as roots like to."""
     n, degree, chords = len(scale), 0, []
-    for _ in range(rng.choice((1, 2, 3, 4, 4, 4, 6, 8))):
+    for _ in range(rng.choice((1, 2, 3, 4, 4, 4, 6, 8, 8, 12, 16))):
         size = 3 + (rng.random() < richness) + (rng.random() < richness * 0.5)
         stack = [scale[(degree + 2 * i) % n] for i in range(size)]
         intervals, last = [], -1

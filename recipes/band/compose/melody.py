@@ -76,7 +76,7 @@ def write_line(rng: Random, section: Section, base: int, manner: str) -> list[Ev
         for _ in range(bars)
     ]
     double = 12 if manner == "octaves" else rng.choice((0,) * 8 + (12, 7, -12, 5))
-    pedal = rng.random() < 0.3 and manner != "run"
+    pedal, plain = rng.random() < 0.3 and manner != "run", rng.random() < 0.12
     velocity = rng.uniform(78, 96) + 18 * section.intensity
     home = section.chord_at(section.bars[0].start)
     key, events = fold(home.root, base), []
@@ -87,7 +87,7 @@ def write_line(rng: Random, section: Section, base: int, manner: str) -> list[Ev
             root = fold(chord.root, base)
             if manner == "drift":
                 key = scale_step(chord.scale, key, rng.choice((-2, -1, 1, 2, rng.randint(-5, 5))))
-            elif j == 0 or (pedal and j % 2 == 0):
+            elif plain or j == 0 or (pedal and j % 2 == 0):
                 key = root
             elif j % hold == 0:
                 key = scale_step(chord.scale, root, moves[i % bars][j])

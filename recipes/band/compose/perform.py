@@ -48,6 +48,8 @@ class Feel(NamedTuple):
     centre: float
     contrast: float  # 1 keeps the written accents, 0 plays everything alike
     spread: float
+    wave: float = 0.0  # depth of a slow swell in loudness
+    period: float = 16.0  # of the swell, in quarter notes
 
 
 WRITTEN_CENTRE = 90.0  # the velocity writers think of as normal
@@ -55,7 +57,7 @@ WRITTEN_CENTRE = 90.0  # the velocity writers think of as normal
 
 def draw_feel(rng: Random) -> Feel:
     """From a sequencer's grid and fixed velocity to loose hands."""
-    centre = rng.choice((rng.uniform(45, 115), rng.gauss(88, 14), rng.gauss(100, 10)))
+    centre = rng.choice((rng.uniform(40, 115), rng.gauss(86, 16), rng.gauss(98, 12)))
     if rng.random() < 0.4:
         push, jitter = 0.0, 0.0
     else:
@@ -63,7 +65,11 @@ def draw_feel(rng: Random) -> Feel:
     if rng.random() < 0.25:
         fixed = rng.choice((64.0, 80.0, 90.0, 100.0, 100.0, 110.0, 127.0, 127.0, centre))
         return Feel(push, jitter, fixed, 0.0, 0.0)
-    return Feel(push, jitter, centre, rng.uniform(0.3, 1.5), rng.choice((0.0, rng.uniform(1, 10))))
+    spread = rng.choice((0.0, rng.uniform(1, 10)))
+    wave = rng.choice((0.0, 0.0, rng.uniform(3, 20)))
+    return Feel(
+        push, jitter, centre, rng.uniform(0.3, 2.0), spread, wave, rng.choice((3, 4, 8, 16, 32))
+    )
 
 
 def perform(
@@ -71,7 +77,7 @@ def perform(
 ) -> list[Note]:
     """Notes within [0, duration] in order of time; no key is struck while it sounds."""
     gauss, notes = rng.gauss, []
-    push, jitter, centre, contrast, spread = feel
+    push, jitter, centre, contrast, spread, wave, period = feel
     for start, length, key, velocity, shift in events:
         late = shift + push + (gauss(0, jitter) if jitter else 0.0)
         begin, end = clock(start) + late, clock(start + length) + late
@@ -80,6 +86,8 @@ def perform(
         begin = max(0.0, begin)
         end = min(max(end, begin + 0.03), duration)
         loud = centre + contrast * (velocity - WRITTEN_CENTRE)
+        if wave:
+            loud += wave * math.sin(2 * math.pi * start / period)
         if spread:
             loud += gauss(0, spread)
         notes.append((begin, end, key, min(127, max(1, round(loud)))))

@@ -65,7 +65,10 @@ def draw_onsets(rng: Random, metre: Metre, density: float, syncopation: float) -
         hits = max(1, round(density * metre.steps))
         rotation = rng.randrange(metre.steps) if rng.random() < syncopation else 0
         return [s * metre.step for s in euclid(hits, metre.steps, rotation)]
-    positions = [i * metre.step for i in range(metre.steps)]
+    step = metre.step
+    if step < 0.5 and rng.random() < 0.4:  # people mostly think in eighths
+        step, density = 0.5, min(1.0, density * 1.6)
+    positions = [i * step for i in range(int(metre.length / step + 1e-6))]
     liking = [
         (1 - syncopation) * weight(metre, p) + syncopation * (1.05 - weight(metre, p))
         for p in positions
