@@ -42,6 +42,7 @@ class Separation:
             asked for.
         mixture: ``[C, T]``.
         samplerate: of the mixture and the stems.
+        sources: the prior's stems, in the order of `uncertainty`.
         uncertainty: of the prior's stems, if more than one draw was made.
         settings: what was done, as plain values.
     """
@@ -49,6 +50,7 @@ class Separation:
     samples: list[dict[str, Tensor]]
     mixture: Tensor
     samplerate: int
+    sources: tuple[str, ...] = ()
     uncertainty: Uncertainty | None = None
     settings: dict[str, Any] = field(default_factory=dict)
 

@@ -173,6 +173,7 @@ class Separator:
             samples=[{n: torch.from_numpy(stem) for n, stem in stems.items()} for stems in sets],
             mixture=torch.from_numpy(mixture),
             samplerate=samplerate,
+            sources=self.prior.sources,
             uncertainty=run.uncertainty(),
             settings=self.describe() | {"seconds": round(seconds, 3)},
         )

@@ -57,6 +57,23 @@ def write_files(
     return list(files)
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file (UTF-8): complete, or not at all.
+
+    Raises:
+        AudioFileError: it cannot be written.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise AudioFileError(f"{path}: cannot be written ({error.strerror}).") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _write(path: Path, audio: np.ndarray, samplerate: int, format: Format) -> None:
     container = format.container
     if container == "WAV" and audio.size * 4 > 2**32 - 2**20:

@@ -1,0 +1,176 @@
+"""Puts a separation into the page's template."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+import os
+from importlib.resources import files
+from pathlib import Path
+from string import Template
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soundfile
+from torch import Tensor
+
+from ..audio.spectra import band_power
+from ..audio.writing import CHUNK, write_text
+from .png import DOUBT, HEAT, png, squeeze
+
+if TYPE_CHECKING:
+    from ..separation import Separation
+
+#: Columns of the pictures, and how much of a long track the player holds, in seconds.
+COLUMNS = 1200
+PLAYER_LIMIT = 600
+DYNAMIC_RANGE = 75.0  # dB
+
+
+def write_report(separation: Separation, path: str | os.PathLike, title: str = "") -> Path:
+    """Write the page.
+
+    It needs no network and no other file: audio (MP3, or Vorbis where libsndfile has no MP3),
+    pictures and player are inside. The player holds the first ten minutes of longer tracks.
+
+    Args:
+        title: heading; by default the track's name.
+
+    Raises:
+        AudioFileError: the page cannot be written.
+    """
+    path = Path(path)
+    title = title or Path(str(separation.settings.get("track", "Separation"))).name
+    template = Template((files(__package__) / "page.html").read_text(encoding="utf-8"))
+    page = template.substitute(
+        title=html.escape(title),
+        seconds=f"{separation.mixture.shape[-1] / separation.samplerate:.3f}",
+        summary=html.escape(_summary(separation)),
+        rows="\n".join(_rows(separation)),
+        doubt=_doubt(separation),
+        settings="\n".join(
+            f"<dt>{html.escape(key)}</dt><dd>{html.escape(str(value))}</dd>"
+            for key, value in separation.settings.items()
+        ),
+    )
+    write_text(path, page)
+    return path
+
+
+def _summary(separation: Separation) -> str:
+    seconds = separation.mixture.shape[-1] / separation.samplerate
+    channels = {1: "mono", 2: "stereo"}.get(len(separation.mixture), "multichannel")
+    text = f"{_clock(seconds)}, {separation.samplerate} Hz, {channels}"
+    if seconds > PLAYER_LIMIT:
+        text += f"; the player holds the first {_clock(PLAYER_LIMIT)}"
+    return text
+
+
+def _rows(separation: Separation) -> list[str]:
+    """A row for the mixture and for each stem, on common scales."""
+    rate = separation.samplerate
+    signals = {"mixture": separation.mixture, **separation.stems}
+    pictures = {name: _decibels(x, rate) for name, x in signals.items()}
+    top = max(float(picture.max()) for picture in pictures.values())
+    peak = max(float(x.abs().max()) for x in signals.values()) or 1.0
+    row = Template(ROW)
+    return [
+        row.substitute(
+            name=html.escape(name),
+            muted="true" if name == "mixture" else "false",
+            level=_level(x),
+            wave=_outline(x, peak),
+            picture=_data_uri(png(pictures[name], top - DYNAMIC_RANGE, top, HEAT), "image/png"),
+            audio=base64.b64encode(_compressed(x, rate)).decode(),
+        )
+        for name, x in signals.items()
+    ]
+
+
+def _doubt(separation: Separation) -> str:
+    """Where the posterior's draws differ, if there was more than one."""
+    uncertainty = separation.uncertainty
+    if uncertainty is None:
+        return "<p>Only one draw was made, so nothing is known of the posterior's spread.</p>"
+    top = 10 * np.log10(uncertainty.power.max() + 1e-12)
+    figures = []
+    for name, spread, share in zip(
+        separation.sources, uncertainty.spread, uncertainty.shares(), strict=True
+    ):
+        picture = png(
+            10 * np.log10(squeeze(spread, COLUMNS) + 1e-12), top - DYNAMIC_RANGE, top, DOUBT
+        )
+        figures.append(
+            f'<figure class="doubt"><figcaption><b>{html.escape(name)}</b>'
+            f"<span>{share:.0%} of its energy differs between draws</span></figcaption>"
+            f'<img alt="Spread of {html.escape(name)} over time and frequency" '
+            f'src="{_data_uri(picture, "image/png")}"></figure>'
+        )
+    return (
+        "<p>Variance of the posterior's draws over time (across) and frequency (upwards, "
+        "logarithmic), on one scale with the stems' energy: the brighter, the less the model "
+        "knows which stem the sound belongs to.</p>" + "\n".join(figures)
+    )
+
+
+def _decibels(x: Tensor, samplerate: int) -> np.ndarray:
+    power = band_power(x, samplerate).mean(0).numpy()
+    return 10 * np.log10(squeeze(power, COLUMNS) + 1e-12)
+
+
+def _level(x: Tensor) -> str:
+    rms = float(x.square().mean().sqrt())
+    return f"{20 * np.log10(rms):.1f} dB" if rms > 1e-6 else "silent"
+
+
+def _outline(x: Tensor, peak: float) -> str:
+    """Points of a polygon around the waveform, in a box of `COLUMNS` by 100."""
+    mono = x.mean(0).numpy() / peak
+    columns = min(COLUMNS, len(mono))
+    starts = np.arange(columns) * len(mono) // columns
+    top, bottom = np.maximum.reduceat(mono, starts), np.minimum.reduceat(mono, starts)
+    across = (np.arange(columns) + 0.5) * COLUMNS / columns
+    upper = [f"{a:.0f},{50 - 49 * t:.1f}" for a, t in zip(across, top, strict=True)]
+    lower = [f"{a:.0f},{50.4 - 49 * b:.1f}" for a, b in zip(across, bottom, strict=True)]
+    return " ".join(upper + lower[::-1])
+
+
+def _compressed(x: Tensor, samplerate: int) -> bytes:
+    """The first `PLAYER_LIMIT` seconds of ``[C, T]``, at most two channels, for a browser."""
+    audio = x[:2, : PLAYER_LIMIT * samplerate].numpy().clip(-1, 1)
+    # MPEG audio knows few sample rates; Vorbis takes any.
+    mp3 = "MP3" in soundfile.available_formats() and samplerate in (32000, 44100, 48000)
+    container, subtype = ("MP3", "MPEG_LAYER_III") if mp3 else ("OGG", "VORBIS")
+    buffer = io.BytesIO()
+    with soundfile.SoundFile(
+        buffer, "w", samplerate, len(audio), subtype=subtype, format=container
+    ) as file:
+        for start in range(0, audio.shape[-1], CHUNK):
+            file.write(audio[:, start : start + CHUNK].T)
+    return buffer.getvalue()
+
+
+def _data_uri(data: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds // 60)}:{seconds % 60:04.1f}" if seconds % 1 else (
+        f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+    )  # fmt: skip
+
+
+ROW = """<section class="track" data-name="$name">
+<header><b>$name</b><span>$level</span>
+<button class="solo" aria-pressed="false" title="Hear only this">Solo</button>
+<button class="mute" aria-pressed="$muted" title="Silence this">Mute</button>
+<input class="volume" type="range" min="0" max="1.5" step="0.01" value="1" aria-label="Volume of $name">
+</header>
+<div class="lane">
+<svg viewBox="0 0 1200 100" preserveAspectRatio="none" role="img" aria-label="Waveform of $name"><polygon points="$wave"/></svg>
+<img src="$picture" alt="Spectrogram of $name">
+<i class="head"></i>
+</div>
+<script type="text/plain" class="audio">$audio</script>
+</section>"""  # noqa: E501
