@@ -17,6 +17,9 @@ DRUM_CHANNEL = 9
 KEPT = (7, 11, 64)  # volume, expression, sustain
 BEND_RANGE = 2.0  # semitones, until an RPN 0 says otherwise
 
+#: What mido raises, by the place where the bytes stop making sense.
+MALFORMED = (OSError, EOFError, ValueError, LookupError, mido.KeySignatureError)
+
 
 def stem_of(program: int, channel: int) -> str | None:
     """The stem a General MIDI program (0-based) belongs to, None if to none of the four."""
@@ -42,14 +45,14 @@ def read_midi(path: str | Path) -> Song:
         file = mido.MidiFile(path, clip=True)
     except FileNotFoundError:
         raise
-    except (OSError, EOFError, ValueError, KeyError, IndexError) as error:
-        # mido raises any of these, by the place where the bytes stop making sense.
-        raise ValueError(
-            f"{path.name}: not a well-formed MIDI file ({error or 'ends early'})"
-        ) from error
+    except MALFORMED as error:
+        fault = str(error) or "it ends early"
+        raise ValueError(f"{path.name}: not a well-formed MIDI file ({fault})") from error
     if file.type == 2:
         raise ValueError(f"{path.name}: MIDI format 2 (independent tracks) has no common time")
-    if file.ticks_per_beat <= 0:
+    if file.ticks_per_beat == 0:
+        raise ValueError(f"{path.name}: zero ticks a quarter note")
+    if file.ticks_per_beat < 0:
         raise ValueError(f"{path.name}: SMPTE time division is not supported")
     reader = _Reader()
     now = 0.0
@@ -158,7 +161,9 @@ def write_midi(song: Song, path: str | Path) -> None:
         file.tracks.append(_track(part, channel))
     end = round(song.duration * 1000)
     for track in file.tracks:
-        track.append(mido.MetaMessage("end_of_track", time=max(0, end - sum(m.time for m in track))))
+        track.append(
+            mido.MetaMessage("end_of_track", time=max(0, end - sum(m.time for m in track)))
+        )
     file.save(path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 from typing import NamedTuple
 
@@ -196,7 +197,7 @@ def _bends(rng: Random, stem: str, notes: list, tuning: float) -> list[Bend]:
         tuning += rng.gauss(0, 0.08)
     bends = [Bend(0.0, tuning)] if tuning else []
     chance = {"guitar": 0.55, "bass": 0.2, "piano": 0.03}[stem]
-    together = sum(b.start - a.start < 0.03 for a, b in zip(notes, notes[1:], strict=False))
+    together = sum(b.start - a.start < 0.03 for a, b in pairwise(notes))
     if together < 0.1 * len(notes) and rng.random() < chance:
         bends += [Bend(t, s + tuning) for t, s in draw_bends(rng, notes, rng.uniform(0.05, 0.6))]
     return bends

@@ -73,8 +73,12 @@ def _pattern(rng: Random, metre: Metre, manner: str, kicks: list[float]) -> list
         return [Slot(0.0, half * gate, "root"), Slot(half, (length - half) * gate, "fifth")]
     if manner == "bossa":
         pickup = rng.choice(("fifth", "root"))
-        return [Slot(0.0, half * 0.7, "root"), Slot(half - 0.5, 0.45, pickup, 0.8),
-                Slot(half, half * 0.7, "fifth"), Slot(length - 0.5, 0.45, "root", 0.85)]  # fmt: skip
+        return [
+            Slot(0.0, half * 0.7, "root"),
+            Slot(half - 0.5, 0.45, pickup, 0.8),
+            Slot(half, half * 0.7, "fifth"),
+            Slot(length - 0.5, 0.45, "root", 0.85),
+        ]
     if manner == "walk":
         return [Slot(p, unit * max(gate, 0.7), "walk") for p in pulses]
     if manner == "reggae":

@@ -17,10 +17,12 @@ Hit = tuple[float, int, float]
 SIXTEENTHS = ("samba", "latin", "blast", "train", "march", "trap")
 
 CHIMING = (kit.HAT, kit.HAT, kit.HAT, kit.HAT, kit.HAT, kit.RIDE, kit.RIDE, kit.RIDE, kit.OPEN,
-           kit.OPEN, kit.PEDAL, kit.CRASH, kit.CRASH2, kit.BELL, kit.CHINA, kit.SHAKER, kit.TAMBOURINE, kit.COWBELL, kit.CABASA, kit.TOMS[-1])  # fmt: skip
+           kit.OPEN, kit.PEDAL, kit.CRASH, kit.CRASH2, kit.BELL, kit.CHINA, kit.SHAKER,
+           kit.TAMBOURINE, kit.COWBELL, kit.CABASA, kit.TOMS[-1])  # fmt: skip
 FILLS = (
-    (kit.SNARE,), (kit.SNARE, *kit.TOMS), kit.TOMS, (kit.SNARE, 48, 45, 41), (kit.KICK, kit.SNARE, 43),
-    (kit.SNARE, kit.SNARE2), (kit.KICK, *kit.TOMS), (kit.CRASH, kit.SNARE, kit.KICK), (60, 61, 63, 64),
+    (kit.SNARE,), (kit.SNARE, *kit.TOMS), kit.TOMS, (kit.SNARE, 48, 45, 41),
+    (kit.KICK, kit.SNARE, 43), (kit.SNARE, kit.SNARE2), (kit.KICK, *kit.TOMS),
+    (kit.CRASH, kit.SNARE, kit.KICK), (60, 61, 63, 64),
 )  # fmt: skip
 
 
@@ -91,7 +93,11 @@ def _invent(rng: Random, metre: Metre, soft: bool) -> list[Hit]:
         draw_onsets(rng, metre, rng.uniform(0.1, 0.4), 0.6),
         [i * step for i in range(metre.steps)] if rng.random() < 0.3 else [0.0, pulses[-1]],
     ))  # fmt: skip
-    struck = (kit.STICK, kit.PEDAL, kit.SNARE, kit.SNARE2) if soft else (kit.SNARE, kit.SNARE, kit.SNARE2, kit.CLAP)
+    struck = (
+        (kit.STICK, kit.PEDAL, kit.SNARE, kit.SNARE2)
+        if soft
+        else (kit.SNARE, kit.SNARE, kit.SNARE2, kit.CLAP)
+    )
     snare = rng.choice(struck)
     hits = [(p, rng.choice((kit.KICK, kit.KICK, kit.KICK2)), 105.0) for p in sorted(set(kick))]
     hits += [(p, snare, 68.0 if soft else 108.0) for p in back if p < metre.length]
@@ -107,7 +113,8 @@ def _timekeeper(rng: Random, metre: Metre, key: int) -> list[Hit]:
     """A steady row: pulses, their halves, offbeats, gallops, every step, or triplets."""
     unit = 1.5 if metre.compound else 1.0
     every, first = rng.choice((
-        (unit, 0.0), (0.5, 0.0), (0.5, 0.0), (0.5, 0.0), (metre.step, 0.0), (unit, unit / 2), (1 / 3, 0.0), (2.0, 0.0),
+        (unit, 0.0), (0.5, 0.0), (0.5, 0.0), (0.5, 0.0), (metre.step, 0.0), (unit, unit / 2),
+        (1 / 3, 0.0), (2.0, 0.0),
     ))  # fmt: skip
     loud, quiet = rng.choice(((95.0, 95.0), (100.0, 75.0), (105.0, 55.0), (75.0, 95.0)))
     gallop = every < 0.4 and rng.random() < 0.3
@@ -124,7 +131,17 @@ def _timekeeper(rng: Random, metre: Metre, key: int) -> list[Hit]:
 
 def _layer(rng: Random, metre: Metre) -> list[Hit]:
     """Something small on top: a pedalled hat, tambourine, shaker, cowbell, hand drum."""
-    key = rng.choice((kit.PEDAL, kit.PEDAL, kit.CRASH, kit.TAMBOURINE, kit.SHAKER, kit.COWBELL, rng.choice(kit.HAND)))
+    key = rng.choice(
+        (
+            kit.PEDAL,
+            kit.PEDAL,
+            kit.CRASH,
+            kit.TAMBOURINE,
+            kit.SHAKER,
+            kit.COWBELL,
+            rng.choice(kit.HAND),
+        )
+    )
     if rng.random() < 0.6:
         return _timekeeper(rng, metre, key)
     return [(p, key, 80.0) for p in draw_onsets(rng, metre, rng.uniform(0.1, 0.6), rng.random())]
@@ -145,9 +162,14 @@ def _random(rng: Random, metre: Metre) -> list[Hit]:
     """Anything on anything: no idea of roles."""
     hits = []
     for _ in range(rng.randint(1, 6)):
-        key = rng.choice((kit.KICK, kit.SNARE, kit.HAT, kit.RIDE, kit.OPEN, *kit.TOMS, rng.randrange(27, 88)))
+        key = rng.choice(
+            (kit.KICK, kit.SNARE, kit.HAT, kit.RIDE, kit.OPEN, *kit.TOMS, rng.randrange(27, 88))
+        )
         velocity = rng.uniform(50, 120)
-        hits += [(p, key, velocity) for p in draw_onsets(rng, metre, rng.uniform(0.05, 0.7), rng.random())]
+        hits += [
+            (p, key, velocity)
+            for p in draw_onsets(rng, metre, rng.uniform(0.05, 0.7), rng.random())
+        ]
     return hits
 
 
@@ -167,7 +189,9 @@ def _vary(rng: Random, metre: Metre, groove: list[Hit]) -> list[Hit]:
     hits = [h for h in groove if h[0] == 0.0 or rng.random() > 0.06]
     for _ in range(rng.randint(1, 3)):
         position = rng.randrange(metre.steps) * metre.step
-        key, velocity = rng.choice(((kit.KICK, 95.0), (kit.SNARE, 42.0), (kit.OPEN, 85.0), (kit.KICK, 80.0)))
+        key, velocity = rng.choice(
+            ((kit.KICK, 95.0), (kit.SNARE, 42.0), (kit.OPEN, 85.0), (kit.KICK, 80.0))
+        )
         hits.append((position, key, velocity))
     return hits
 
@@ -177,7 +201,8 @@ def _draw_dropped(rng: Random, intensity: float) -> tuple[int, ...]:
     if rng.random() > (0.4 if intensity < 0.35 else 0.12):
         return ()
     return rng.choice((
-        (kit.KICK, kit.KICK2), (kit.SNARE, kit.SNARE2, kit.CLAP), (kit.HAT, kit.OPEN, kit.PEDAL, *kit.CYMBALS),
+        (kit.KICK, kit.KICK2), (kit.SNARE, kit.SNARE2, kit.CLAP),
+        (kit.HAT, kit.OPEN, kit.PEDAL, *kit.CYMBALS),
         (kit.KICK, kit.KICK2, kit.SNARE, kit.SNARE2, kit.CLAP),
     ))  # fmt: skip
 

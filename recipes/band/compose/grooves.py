@@ -71,7 +71,7 @@ _TABLE = {
         "k X.xX......X..... s ....X..o....X.oo h xxoxxxox conga x..xx.x.",
     ),
     "disco": (
-        "k X... s ....X... h x......... o ..X.",
+        "k X... s ....X... h x.........x..... o ..X.",
         "k X... s ....X... h xx.x o ..X.",
         "k X... c ....X... o ..X. T xxXx",
     ),

@@ -29,12 +29,12 @@ class Touch(NamedTuple):
 
 
 TOUCHES = {
-    "strum": Touch("drawn", "open", (4, 5, 6, 6), (0.002, 0.025), (0.8, 1.0), muted=0.4, upstrokes=True),
+    "strum": Touch("drawn", "open", (4, 5, 6, 6), (0.002, 0.025), (0.8, 1.0), None, 0, 0.4, True),
     "power": Touch("power", "power", (2, 3, 3), (0.0, 0.005), (0.5, 1.0)),
     "palm": Touch("steady", "power", (1, 2, 3), (0.0, 0.004), (1.0, 1.0), (0.15, 0.3), muted=0.3),
     "gallop": Touch("gallop", "power", (1, 2, 3), (0.0, 0.003), (1.0, 1.0), (0.15, 0.3)),
     "skank": Touch("offbeat", "close", (3, 4), (0.0, 0.01), (1.0, 1.0), (0.12, 0.35), 12),
-    "funk16": Touch("busy", "close", (2, 3, 4), (0.0, 0.008), (1.0, 1.0), (0.1, 0.3), 14, 0.5, True),
+    "funk16": Touch("busy", "close", (2, 3, 4), (0, 0.008), (1.0, 1.0), (0.1, 0.3), 14, 0.5, True),
     "comp": Touch("sparse", "close", (3, 4, 5), (0.0, 0.012), (0.3, 1.0), None, 10),
     "bossa": Touch("bossa", "close", (3, 4), (0.0, 0.01), (0.4, 1.0), None, 10),
     "freddie": Touch("pulses", "close", (3, 4), (0.0, 0.012), (0.3, 0.7), None, 8),
@@ -60,14 +60,23 @@ def _onsets(rng: Random, metre: Metre, rhythm: str) -> list[float]:
         offbeats = [p + unit / 2 for p in pulses if p + unit / 2 < length]
         return rng.choice((offbeats, offbeats, list(pulses[1::2]) or [0.0]))
     if rhythm == "bossa":
-        return [o for o in rng.choice(((0, 1.5, 2, 3.5), (0.5, 1.5, 2.5, 3), (0, 0.5, 1.5, 3))) if o < length]
+        return [
+            o
+            for o in rng.choice(((0, 1.5, 2, 3.5), (0.5, 1.5, 2.5, 3), (0, 0.5, 1.5, 3)))
+            if o < length
+        ]
     if rhythm == "pulses":
         return list(pulses)
     if rhythm == "ends":
         return sorted({0.0, pulses[-1]})
     if rhythm == "long":
         return [0.0]
-    step = {"eighths": 0.5, "halves": unit / 2, "gallop": 0.25, "steady": rng.choice((0.25, 0.5, 0.5))}[rhythm]
+    step = {
+        "eighths": 0.5,
+        "halves": unit / 2,
+        "gallop": 0.25,
+        "steady": rng.choice((0.25, 0.5, 0.5)),
+    }[rhythm]
     onsets = [i * step for i in range(int(length / step + 1e-6))]
     if rhythm == "gallop":
         gone = rng.choice((1, 1, 3))
@@ -75,7 +84,9 @@ def _onsets(rng: Random, metre: Metre, rhythm: str) -> list[float]:
     return onsets
 
 
-def _shape(rng: Random, chord: Chord, touch: Touch, size: int, low: int, rootless: bool) -> list[int]:
+def _shape(
+    rng: Random, chord: Chord, touch: Touch, size: int, low: int, rootless: bool
+) -> list[int]:
     """The keys of a chord under this touch."""
     if touch.shape in ("power", "boogie"):
         root = fold(chord.root, low)

@@ -23,7 +23,9 @@ def write_melody(rng: Random, section: Section, centre: float, span: float = 9.0
     metre = section.metre
     density = rng.uniform(0.06, 0.6) * (0.6 + 0.6 * section.intensity)
     syncopation, gate = rng.uniform(0.0, 0.6), rng.choice((0.4, 0.8, 0.95, 1.0, 1.0, 1.1))
-    motifs = [draw_onsets(rng, metre, density, syncopation) for _ in range(rng.choice((1, 2, 2, 3)))]
+    motifs = [
+        draw_onsets(rng, metre, density, syncopation) for _ in range(rng.choice((1, 2, 2, 3)))
+    ]
     plan = [rng.randrange(len(motifs)) for _ in range(4)]
     silent = rng.choice((0.0, 0.1, 0.25, 0.5))
     resting = {i for i in range(8) if rng.random() < silent}
@@ -36,9 +38,7 @@ def write_melody(rng: Random, section: Section, centre: float, span: float = 9.0
         if i % 8 in resting:
             continue
         turn = plan[i % 4]
-        for j, (position, duration) in enumerate(
-            with_lengths(motifs[turn], metre.length, gate)
-        ):
+        for j, (position, duration) in enumerate(with_lengths(motifs[turn], metre.length, gate)):
             start = bar.start + position
             chord, move = section.chord_at(start), moves[(j + 5 * turn) % 24]
             strong = position in metre.pulses
@@ -63,7 +63,11 @@ def write_line(rng: Random, section: Section, base: int, manner: str) -> list[Ev
     metre = section.metre
     hold = 1
     if manner in ("tremolo", "run"):
-        step = rng.choice((0.25, 0.125, 1 / 6)) if manner == "tremolo" else rng.choice((0.25, 0.5, 1 / 3))
+        step = (
+            rng.choice((0.25, 0.125, 1 / 6))
+            if manner == "tremolo"
+            else rng.choice((0.25, 0.5, 1 / 3))
+        )
         onsets = [i * step for i in range(int(metre.length / step + 1e-6))]
         hold = rng.choice((2, 4, 8)) if manner == "tremolo" else 1
     else:
@@ -72,7 +76,10 @@ def write_line(rng: Random, section: Section, base: int, manner: str) -> list[Ev
     bars = rng.choice((1, 2, 2, 4))
     sense = rng.choice((1, -1))
     moves = [
-        [sense * (j % 8) if manner == "run" else rng.choice((-3, -2, -1, 0, 0, 1, 2, 4)) for j in range(len(onsets))]
+        [
+            sense * (j % 8) if manner == "run" else rng.choice((-3, -2, -1, 0, 0, 1, 2, 4))
+            for j in range(len(onsets))
+        ]
         for _ in range(bars)
     ]
     double = 12 if manner == "octaves" else rng.choice((0,) * 8 + (12, 7, -12, 5))
@@ -117,5 +124,8 @@ def thicken(section: Section, events: list[Event], steps: int) -> list[Event]:
     """`events` with a second voice `steps` scale notes away."""
     return [
         *events,
-        *(e._replace(key=scale_step(section.chord_at(e.start).scale, e.key, steps)) for e in events),
+        *(
+            e._replace(key=scale_step(section.chord_at(e.start).scale, e.key, steps))
+            for e in events
+        ),
     ]

@@ -120,7 +120,10 @@ def draw_bends(rng: Random, notes: list[Note], amount: float) -> list[Bend]:
             continue
         start, roll = note.start, rng.random()
         if roll < 0.4:  # up (or down) into the note
-            depth, reach = rng.choice((-1, -2, -0.5, -2, 1)), min(0.5 * room, rng.uniform(0.04, 0.2))
+            depth, reach = (
+                rng.choice((-1, -2, -0.5, -2, 1)),
+                min(0.5 * room, rng.uniform(0.04, 0.2)),
+            )
             curve = [(start + reach * i / 5, depth * (1 - i / 5)) for i in range(6)]
         elif roll < 0.5:  # up and back
             depth = rng.choice((1, 2, 0.5))
@@ -131,9 +134,7 @@ def draw_bends(rng: Random, notes: list[Note], amount: float) -> list[Bend]:
         else:  # vibrato after a while
             turn, wait = 2 * math.pi * rng.uniform(4.5, 7), min(0.2, room * 0.4)
             depth, count = rng.uniform(0.1, 0.5), int((room - wait) * 30)
-            curve = [
-                (start + wait + i / 30, depth * math.sin(turn * i / 30)) for i in range(count)
-            ]
+            curve = [(start + wait + i / 30, depth * math.sin(turn * i / 30)) for i in range(count)]
         bends += [Bend(t, s) for t, s in curve]
         bends.append(Bend(start + room - 0.002, 0.0))
     return bends

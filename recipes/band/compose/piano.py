@@ -9,11 +9,20 @@ from recipes.band.compose.melody import thicken, write_cycle, write_line, write_
 from recipes.band.compose.rhythm import Metre, draw_onsets, with_lengths
 from recipes.band.compose.voicing import fold, nearest, spread, voice
 
-LEFT = ("root", "root", "octave", "fifth", "broken", "tenth", "pulse", "octave pulse", "rest", "rest")
-BOOGIE = (
-    (0, 4, 7, 9, 10, 9, 7, 4), (0, 7, 9, 7), (0, 0, 4, 7, 9, 7, 4, 0), (0, 12, 7, 12), (0, 0, 7, 7, 9, 9, 7, 7),
+LEFT = (
+    "root", "root", "octave", "fifth", "broken", "tenth", "root pulse",
+    "octave pulse", "rest", "rest",
 )  # fmt: skip
-MONTUNO = ((0, 1, 1.5, 2.5, 3.5), (0, 0.5, 1.5, 2.5, 3.5), (0.5, 1.5, 2, 2.5, 3.5), (0, 0.75, 1.5, 2.25, 3))
+BOOGIE = (
+    (0, 4, 7, 9, 10, 9, 7, 4), (0, 7, 9, 7), (0, 0, 4, 7, 9, 7, 4, 0), (0, 12, 7, 12),
+    (0, 0, 7, 7, 9, 9, 7, 7),
+)  # fmt: skip
+MONTUNO = (
+    (0, 1, 1.5, 2.5, 3.5),
+    (0, 0.5, 1.5, 2.5, 3.5),
+    (0.5, 1.5, 2, 2.5, 3.5),
+    (0, 0.75, 1.5, 2.25, 3),
+)
 GATES = (0.25, 0.5, 0.8, 0.95, 1.0, 1.0)
 
 
@@ -26,8 +35,14 @@ def write_piano(rng: Random, section: Section, manner: str, centre: int) -> list
 
 
 def _hits(
-    rng: Random, section: Section, bars: list[list[float]], centre: float, velocity: float, size: int = 3,
-    gate: float = 0.95, rootless: bool = False,
+    rng: Random,
+    section: Section,
+    bars: list[list[float]],
+    centre: float,
+    velocity: float,
+    size: int = 3,
+    gate: float = 0.95,
+    rootless: bool = False,
 ) -> list[Event]:
     """Chords on the onsets of `bars` (cycled), each led smoothly from the one before."""
     opened, rolled = rng.random() < 0.12, rng.choice((0.0, 0.0, 0.0, 0.0, rng.uniform(0.01, 0.05)))
@@ -42,12 +57,15 @@ def _hits(
             previous = held[mark]
             loud = velocity * (1.05 if position == 0.0 else 0.98)
             events += [
-                Event(bar.start + position, duration, key, loud, rolled * n) for n, key in enumerate(previous)
+                Event(bar.start + position, duration, key, loud, rolled * n)
+                for n, key in enumerate(previous)
             ]
     return events
 
 
-def _left(rng: Random, section: Section, centre: int, velocity: float, manner: str = "") -> list[Event]:
+def _left(
+    rng: Random, section: Section, centre: int, velocity: float, manner: str = ""
+) -> list[Event]:
     """The left hand: roots, octaves, fifths, tenths, broken chords, pulses, or in the lap."""
     manner = manner or rng.choice(LEFT)
     if manner == "rest":
@@ -59,28 +77,42 @@ def _left(rng: Random, section: Section, centre: int, velocity: float, manner: s
         for span in bar.spans:
             length, chord = span.end - span.start, span.chord
             root = fold(chord.bass, low)
-            third, fifth = root + chord.intervals[1] % 12, root + chord.intervals[min(2, len(chord.intervals) - 1)] % 12
+            third, fifth = (
+                root + chord.intervals[1] % 12,
+                root + chord.intervals[min(2, len(chord.intervals) - 1)] % 12,
+            )
             if manner == "broken":
                 cell = (root, fifth, root + 12, third + 12)
                 events += [
-                    Event(span.start + i * step, min(step / 0.5, length - i * step), cell[i % 4], velocity * 0.92)
+                    Event(
+                        span.start + i * step,
+                        min(step / 0.5, length - i * step),
+                        cell[i % 4],
+                        velocity * 0.92,
+                    )
                     for i in range(max(1, int(length / step)))
                 ]
                 continue
             if manner.endswith("pulse"):
-                starts = [bar.start + p for p in section.metre.pulses if span.start <= bar.start + p < span.end]
+                starts = [
+                    bar.start + p
+                    for p in section.metre.pulses
+                    if span.start <= bar.start + p < span.end
+                ]
                 gate_of = {s: gate for s in starts}
             else:
                 gate_of = {span.start: length * gate}
             keys = {
-                "root": (root,), "pulse": (root,), "octave": (root, root + 12), "octave pulse": (root, root + 12),
-                "fifth": (root, fifth), "tenth": (root, third + 12),
-            }[manner]  # fmt: skip
+                "root": (root,), "octave": (root, root + 12), "fifth": (root, fifth),
+                "tenth": (root, third + 12),
+            }[manner.removesuffix(" pulse")]  # fmt: skip
             events += [Event(s, d, key, velocity) for s, d in gate_of.items() for key in keys]
     return events
 
 
-def _chords(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
+def _chords(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
     """Chords on the manner's rhythm, with or without a left hand."""
     metre = section.metre
     size, gate = rng.choice((2, 3, 3, 3, 4, 4, 5)), rng.choice(GATES)
@@ -119,7 +151,9 @@ def _onsets(rng: Random, metre: Metre, manner: str) -> list[float]:
     return draw_onsets(rng, metre, rng.uniform(*density), syncopation)
 
 
-def _two_part(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
+def _two_part(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
     """Stride and oom-pah: a bass note on strong pulses, a chord on the others."""
     low, gate = max(26, centre - 26), rng.uniform(0.3, 0.95)
     alternate, wide, odd = rng.random() < 0.6, rng.random() < 0.35, len(section.metre.pulses) % 2
@@ -139,7 +173,9 @@ def _two_part(rng: Random, section: Section, manner: str, centre: int, velocity:
     return events
 
 
-def _arpeggio(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
+def _arpeggio(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
     """Broken chords over one to three octaves, up, down, both ways, Alberti or in any order."""
     metre = section.metre
     step = rng.choice((0.25, 0.5, 0.5, 1 / 3)) if not metre.compound else rng.choice((0.5, 0.25))
@@ -160,11 +196,15 @@ def _arpeggio(rng: Random, section: Section, manner: str, centre: int, velocity:
             at, rung = i * step, order[i % len(order)]
             keys = voice(section.chord_at(bar.start + at), centre - 6 * (octaves - 1), 4)
             key = keys[rung % 4] + 12 * (rung // 4)
-            events.append(Event(bar.start + at, step * gate, key, velocity * (1.04 if i == 0 else 0.96)))
+            events.append(
+                Event(bar.start + at, step * gate, key, velocity * (1.04 if i == 0 else 0.96))
+            )
     return events + _left(rng, section, centre, velocity)
 
 
-def _montuno(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
+def _montuno(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
     """Octaves and inner notes by turns on a syncopated figure."""
     figure = [f for f in rng.choice(MONTUNO) if f < section.metre.length]
     gate, events = rng.choice((0.4, 0.7, 0.95)), []
@@ -177,7 +217,9 @@ def _montuno(rng: Random, section: Section, manner: str, centre: int, velocity: 
     return events
 
 
-def _melody(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
+def _melody(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
     """A tune alone, in octaves or thirds, over a left hand, chords, or a second tune."""
     events = write_melody(rng, section, centre + rng.uniform(0, 20), rng.uniform(5, 15))
     roll = rng.random()
@@ -195,11 +237,18 @@ def _melody(rng: Random, section: Section, manner: str, centre: int, velocity: f
     return events + _left(rng, section, centre, velocity * 0.95)
 
 
-def _boogie(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
+def _boogie(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
     """A rolling left hand under chords or a tune."""
     cell, gate, low = rng.choice(BOOGIE), rng.choice(GATES), max(26, centre - 26)
     events = [
-        Event(bar.start + i * 0.5, 0.5 * gate, fold(section.chord_at(bar.start + i * 0.5).root, low) + cell[i % len(cell)], velocity)
+        Event(
+            bar.start + i * 0.5,
+            0.5 * gate,
+            fold(section.chord_at(bar.start + i * 0.5).root, low) + cell[i % len(cell)],
+            velocity,
+        )
         for bar in section.bars
         for i in range(int(section.metre.length * 2))
     ]
@@ -220,7 +269,9 @@ def _poly(rng: Random, section: Section, manner: str, centre: int, velocity: flo
     return events + (write_cycle(rng, section, centre - 18) if rng.random() < 0.3 else [])
 
 
-def _sparse(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
+def _sparse(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
     """Now and then a note or an octave anywhere on the keyboard."""
     events = []
     for bar in section.bars:
@@ -228,25 +279,36 @@ def _sparse(rng: Random, section: Section, manner: str, centre: int, velocity: f
             at = bar.start + rng.randrange(section.metre.steps) * section.metre.step
             key = nearest(section.chord_at(at).tones, rng.uniform(36, 96))
             length = rng.uniform(0.5, 6.0)
-            events += [Event(at, length, key + d, velocity) for d in rng.choice(((0,), (0, 12), (0, 7)))]
+            events += [
+                Event(at, length, key + d, velocity) for d in rng.choice(((0,), (0, 12), (0, 7)))
+            ]
     return events
 
 
-def _cluster(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
+def _cluster(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
     """Handfuls of neighbouring keys at random places."""
     bars = [draw_onsets(rng, section.metre, rng.uniform(0.1, 0.4), 0.5) for _ in range(2)]
     size, gate, events = rng.choice((2, 3, 4, 5)), rng.choice(GATES), []
     for i, bar in enumerate(section.bars):
         for p, d in with_lengths(bars[i % 2], section.metre.length, gate):
             base = centre + rng.randint(-14, 14)
-            events += [Event(bar.start + p, d, base + k, velocity) for k in rng.sample(range(12), size)]
+            events += [
+                Event(bar.start + p, d, base + k, velocity) for k in rng.sample(range(12), size)
+            ]
     return events
 
 
-def _repeat(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
+def _repeat(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
     """One or two keys again and again, whatever the chords do."""
     onsets = draw_onsets(rng, section.metre, rng.uniform(0.05, 0.6), rng.uniform(0, 0.5))
-    gate, key = rng.choice(GATES), nearest(section.bars[0].spans[0].chord.tones, centre + rng.uniform(-12, 18))
+    gate, key = (
+        rng.choice(GATES),
+        nearest(section.bars[0].spans[0].chord.tones, centre + rng.uniform(-12, 18)),
+    )
     keys = rng.choice(((key,), (key, key + 12), (key, key + 7)))
     return [
         Event(bar.start + p, d, k, velocity)
@@ -258,7 +320,8 @@ def _repeat(rng: Random, section: Section, manner: str, centre: int, velocity: f
 
 #: Manners that are more than chords on a rhythm.
 WRITERS = {
-    "stride": _two_part, "oompah": _two_part, "arpeggio": _arpeggio, "montuno": _montuno, "melody": _melody,
-    "boogie": _boogie, "drift": _line, "ostinato": _line, "run": _line, "tremolo": _line, "riff": _line,
-    "poly": _poly, "sparse": _sparse, "cluster": _cluster, "repeat": _repeat,
+    "stride": _two_part, "oompah": _two_part, "arpeggio": _arpeggio, "montuno": _montuno,
+    "melody": _melody, "boogie": _boogie, "drift": _line, "ostinato": _line, "run": _line,
+    "tremolo": _line, "riff": _line, "poly": _poly, "sparse": _sparse, "cluster": _cluster,
+    "repeat": _repeat,
 }  # fmt: skip

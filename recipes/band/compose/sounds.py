@@ -16,9 +16,11 @@ WEIGHTS = {
 
 #: Favourites of a manner, taken in half of the cases.
 FAVOURITES = {
-    "power": (29, 30), "palm": (29, 30, 28), "gallop": (29, 30), "tremolo": (29, 30), "skank": (27, 28),
+    "power": (29, 30), "palm": (29, 30, 28), "gallop": (29, 30), "tremolo": (29, 30),
+    "skank": (27, 28),
     "funk16": (27, 28), "muted": (28,), "pick": (24, 25), "roll": (24, 25), "strum": (25, 24, 27),
-    "boomchick": (25, 27), "freddie": (26,), "comp": (26, 4, 0), "bossa": (24, 4), "swell": (27, 29),
+    "boomchick": (25, 27), "freddie": (26,), "comp": (26, 4, 0), "bossa": (24, 4),
+    "swell": (27, 29),
     "walk": (32, 35), "slap": (36, 37), "tumbao": (32, 33), "clav": (7,), "stabs": (4, 5, 0, 7),
     "stride": (0, 3), "boogie": (0, 3, 1), "brush": (40, 32), "swing": (32, 40), "house": (24, 25),
     "trap": (25, 24), "metal": (16, 0), "blast": (16,), "halftime": (16, 0), "disco": (0, 24),

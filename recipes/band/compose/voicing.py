@@ -47,7 +47,9 @@ def strum_shape(rng: Random, chord: Chord, low: int, size: int) -> list[int]:
     """A fretboard-like voicing: the bass note from `low` up, then chord tones a string apart."""
     keys = [fold(chord.bass, low)]
     while len(keys) < size:
-        key = nearest(chord.tones, keys[-1] + rng.choice((4, 5, 5, 7) if len(keys) < 2 else (3, 4, 5)))
+        key = nearest(
+            chord.tones, keys[-1] + rng.choice((4, 5, 5, 7) if len(keys) < 2 else (3, 4, 5))
+        )
         if key <= keys[-1]:
             key = keys[-1] + 1
             while key % 12 not in chord.tones:
