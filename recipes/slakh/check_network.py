@@ -1,7 +1,7 @@
 """Compare our UNet1d with audio-diffusion-pytorch 0.0.43 at full size, with the same weights.
 
-    pip install "audio-diffusion-pytorch==0.0.43"
-    python -m recipes.slakh.check_network
+pip install "audio-diffusion-pytorch==0.0.43"
+python -m recipes.slakh.check_network
 """
 
 from __future__ import annotations

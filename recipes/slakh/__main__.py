@@ -1,0 +1,199 @@
+"""Command line of the recipe: see README.md beside this file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import torch
+from tqdm import tqdm
+
+from mgdm_audio.devices import pick_device
+from mgdm_audio.errors import MGDMError
+from mgdm_audio.pretrained import load_prior
+
+from .evaluate import evaluate_run
+from .layout import SPLITS, LayoutError, find_tracks
+from .parallel import find_shard, local_device, shard
+from .prepare import prepare_split
+from .report import write_figures, write_tables
+from .rows import PAPER, Row, read_rows
+from .separate import separate_tracks
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+rows_option = click.option(
+    "--rows", "rows_file", default=PAPER, type=click.Path(path_type=Path), help="TOML of rows."
+)
+partial_option = click.option(
+    "--allow-partial", is_flag=True, help="Go on although the split has tracks missing."
+)
+
+
+@click.group(help="Slakh2100: prepare, separate, evaluate, table, plot; or all of it.")
+def cli() -> None:
+    pass
+
+
+@cli.command()
+@click.argument("source", type=FOLDER)
+@click.argument("out", type=FOLDER)
+@click.option("--split", "splits", multiple=True, default=SPLITS, help="May be repeated.")
+@click.option("--jobs", default=1, show_default=True, help="Processes.")
+@click.option("--verify", is_flag=True, help="Recompute the checksums of what is there.")
+@partial_option
+def prepare(
+    source: Path, out: Path, splits: tuple[str, ...], jobs: int, verify: bool, allow_partial: bool
+) -> None:
+    """Four mono stems at 22,050 Hz from SOURCE/{train,validation,test}."""
+    for split in splits:
+        with _bar(find_tracks(source / split, allow_partial), split) as step:
+            problems = prepare_split(source / split, out / split, jobs, allow_partial, verify, step)
+        if problems:
+            raise LayoutError("\n".join([f"{len(problems)} tracks failed:", *problems]))
+
+
+@cli.command()
+@click.argument("data", type=FOLDER)
+@click.option("--row", "names", multiple=True, required=True, help="May be repeated.")
+@click.option("--out", required=True, type=FOLDER, help="One folder a row is made in it.")
+@click.option("--prior", help="Folder of the prior, instead of the row's name for it.")
+@click.option("--device", help="cuda, cuda:1, mps, cpu; by default the worker's, or the fastest.")
+@click.option("--batch", default=1, show_default=True, help="Chunks at once.")
+@click.option(
+    "--shard", "part", help="0/4: the first of four workers (torchrun, Slurm: automatic)."
+)
+@rows_option
+@partial_option
+def separate(
+    data: Path,
+    names: tuple[str, ...],
+    out: Path,
+    prior: str | None,
+    device: str | None,
+    batch: int,
+    part: str | None,
+    rows_file: Path,
+    allow_partial: bool,
+) -> None:
+    """Separate the tracks of DATA with the settings of a row."""
+    rank, count = find_shard(part)
+    folders = shard(find_tracks(data, allow_partial), rank, count)
+    for row in _choose(names, rows_file):
+        _separate(row, folders, out, prior, device, batch)
+
+
+@cli.command()
+@click.argument("data", type=FOLDER)
+@click.argument("runs", nargs=-1, required=True, type=FOLDER)
+@click.option("--jobs", default=1, show_default=True, help="Processes.")
+@click.option("--museval", is_flag=True, help="BSS Eval v4 as well; needs ffmpeg.")
+@partial_option
+def evaluate(
+    data: Path, runs: tuple[Path, ...], jobs: int, museval: bool, allow_partial: bool
+) -> None:
+    """Score RUNS (folders of one row each) against DATA."""
+    folders = find_tracks(data, allow_partial)
+    for run in runs:
+        with _bar(folders, run.name) as step:
+            evaluate_run(folders, run, jobs, museval, step)
+
+
+@cli.command()
+@click.argument("runs", type=FOLDER)
+@click.option("--out", required=True, type=FOLDER)
+@rows_option
+def table(runs: Path, out: Path, rows_file: Path) -> None:
+    """Markdown and CSV of every row below RUNS that is evaluated."""
+    write_tables(read_rows(rows_file), runs, out)
+    click.echo((out / "results.md").read_text(encoding="utf-8"))
+
+
+@cli.command()
+@click.argument("runs", type=FOLDER)
+@click.option("--out", required=True, type=FOLDER)
+@rows_option
+def plot(runs: Path, out: Path, rows_file: Path) -> None:
+    """SI-SDRi against R and against G."""
+    for path in write_figures(read_rows(rows_file), runs, out):
+        click.echo(path)
+
+
+@cli.command("all")
+@click.argument("data", type=FOLDER)
+@click.option("--out", required=True, type=FOLDER)
+@click.option("--row", "names", multiple=True, help="May be repeated; by default every row.")
+@click.option("--device")
+@click.option("--batch", default=1, show_default=True, help="Chunks at once.")
+@click.option("--jobs", default=1, show_default=True, help="Processes that score.")
+@click.option("--museval", is_flag=True, help="BSS Eval v4 as well; needs ffmpeg.")
+@rows_option
+@partial_option
+@click.pass_context
+def everything(
+    context: click.Context,
+    data: Path,
+    out: Path,
+    names: tuple[str, ...],
+    device: str | None,
+    batch: int,
+    jobs: int,
+    museval: bool,
+    rows_file: Path,
+    allow_partial: bool,
+) -> None:
+    """Separate, evaluate, table and plot: the papers' tables from prepared DATA."""
+    folders = find_tracks(data, allow_partial)
+    for row in _choose(names or tuple(read_rows(rows_file)), rows_file):
+        _separate(row, folders, out, None, device, batch)
+        with _bar(folders, f"{row.name}, scores") as step:
+            evaluate_run(folders, out / row.name, jobs, museval, step)
+    context.invoke(table, runs=out, out=out / "results", rows_file=rows_file)
+    context.invoke(plot, runs=out, out=out / "results", rows_file=rows_file)
+
+
+def _separate(
+    row: Row, folders: list[Path], out: Path, prior: str | None, device: str | None, batch: int
+) -> None:
+    place = pick_device(device or local_device(torch.cuda.device_count()))
+    row = replace(row, prior=prior or row.prior)
+    loaded = load_prior(row.prior, place)
+    with _bar(folders, row.name) as step:
+        separate_tracks(folders, row, loaded, out / row.name, place, batch, step)
+
+
+def _choose(names: tuple[str, ...], rows_file: Path) -> list[Row]:
+    rows = read_rows(rows_file)
+    if unknown := [name for name in names if name not in rows]:
+        raise click.UsageError(f"no row {', '.join(unknown)}; there are {', '.join(rows)}")
+    return [rows[name] for name in names]
+
+
+class _bar:
+    """A progress bar over tracks that gives the function to call after each."""
+
+    def __init__(self, items: list, label: str):
+        self.bar = tqdm(total=len(items), desc=label, unit="track")
+
+    def __enter__(self):
+        return lambda name: self.bar.update()
+
+    def __exit__(self, *error) -> None:
+        self.bar.close()
+
+
+def main() -> None:
+    """The command line; what a user can mend is said in one sentence."""
+    try:
+        cli(standalone_mode=False)
+    except (LayoutError, MGDMError, ValueError) as error:
+        raise SystemExit(f"error: {error}") from error
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from error
+    except click.Abort as error:
+        raise SystemExit(1) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,128 @@
+"""Separate a folder of tracks after the protocol of MSDM, chunk by chunk, resumable.
+
+Every chunk has a seed of its own, made of the run's seed, the track's name and the chunk's number:
+results depend neither on which worker does a track nor on where a run was cut.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mgdm_audio.engine import sample
+from mgdm_audio.pretrained import Prior
+
+from .layout import LayoutError, read_track
+from .loading import load_stems, write_float
+from .rows import Row
+
+RUN, DONE, TIMING = "run.json", "separation.json", "timing.json"
+
+
+def start_run(row: Row, out: Path) -> None:
+    """Create a run's folder, or make sure that it holds a run with the same settings.
+
+    Raises:
+        LayoutError: it holds a run with other settings.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"name": row.name, "title": row.title, **row.settings()}, indent=1)
+    path = out / RUN
+    if not path.exists():
+        _write(path, text)  # atomic: workers that start together write the same
+    elif json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
+        raise LayoutError(f"{path}: a run with other settings; choose another --out or delete it.")
+
+
+def separate_tracks(
+    folders: Sequence[Path],
+    row: Row,
+    prior: Prior,
+    out: Path,
+    device: torch.device,
+    batch: int = 1,
+    progress: Callable[[str], None] = lambda name: None,
+) -> None:
+    """Separate every track that is not done yet into ``out / TRACK / STEM.wav``.
+
+    Args:
+        folders: tracks, in either layout.
+        batch: chunks separated together. Equal batches give equal bytes; other batches give equal
+            random numbers, but convolutions may round differently.
+        progress: called with the name of each track.
+
+    Raises:
+        LayoutError: a run with other settings is there, or a track cannot be read.
+    """
+    start_run(row, out)
+    for folder in folders:
+        target = out / folder.name
+        if not (target / DONE).exists():
+            separate_track(folder, row, prior, target, device, batch)
+        progress(folder.name)
+
+
+def separate_track(
+    folder: Path, row: Row, prior: Prior, target: Path, device: torch.device, batch: int
+) -> None:
+    """Separate one track; finished batches of chunks are kept if it is cut."""
+    track = read_track(folder, prior.sources)
+    mixture = torch.from_numpy(load_stems(track, prior.samplerate).sum(0))
+    count = len(mixture) // row.chunk
+    if count == 0:
+        raise LayoutError(f"{folder}: shorter than one chunk of {row.chunk} samples.")
+    parts = target / ".chunks"
+    parts.mkdir(parents=True, exist_ok=True)
+    chunks = mixture[: count * row.chunk].reshape(count, 1, row.chunk)
+    began = time.perf_counter()
+    paths = []
+    for first in range(0, count, batch):
+        numbers = range(first, min(first + batch, count))
+        path = parts / f"{first:04d}-{numbers[-1]:04d}.npy"
+        paths.append(path)
+        if path.exists():
+            continue
+        y = chunks[first : first + batch].to(device)
+        stems = sample(
+            row.build(prior, y),
+            row.sigmas(prior),
+            (len(numbers), len(prior.sources), row.chunk),
+            seed=[chunk_seed(row.seed, track.name, i) for i in numbers],
+            device=device,
+        )
+        part = path.with_suffix(".part")
+        with open(part, "wb") as file:
+            np.save(file, stems.cpu().numpy())
+        os.replace(part, path)
+    seconds = time.perf_counter() - began
+    done = np.concatenate([np.load(path) for path in paths])
+    for k, name in enumerate(prior.sources):
+        write_float(target / f"{name}.wav", done[:, k].reshape(-1), prior.samplerate)
+    timing = {
+        "seconds": round(seconds, 3),  # of this run; chunks kept from an earlier one cost nothing
+        "audio_seconds": round(count * row.chunk / prior.samplerate, 3),
+        "device": str(device),
+    }
+    _write(target / TIMING, json.dumps(timing))
+    _write(target / DONE, json.dumps({"chunks": count, "samplerate": prior.samplerate}))
+    shutil.rmtree(parts)
+
+
+def chunk_seed(seed: int, track: str, chunk: int) -> int:
+    """A 63-bit seed that names one chunk of one track."""
+    digest = hashlib.sha256(f"{seed}/{track}/{chunk}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,244 @@
+"""Separate, evaluate, table and plot on the stand-in, with a tiny prior."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+from click.testing import CliRunner
+
+from mgdm_audio.engine import SAMPLERS
+from mgdm_audio.evaluation import si_sdr_improvement
+from mgdm_audio.pretrained import load_prior
+from recipes.slakh import separate as module
+from recipes.slakh.__main__ import cli
+from recipes.slakh.evaluate import evaluate_run, read_run, read_scores, write_scores
+from recipes.slakh.layout import LayoutError, find_tracks, read_track
+from recipes.slakh.loading import load_stems
+from recipes.slakh.report import write_figures, write_tables
+from recipes.slakh.rows import PAPER, read_rows
+from recipes.slakh.separate import chunk_seed, separate_tracks
+
+from .conftest import STEMS
+
+CPU = torch.device("cpu")
+ROOT = Path(__file__).parents[2]
+
+
+def audio(run):
+    return {p.relative_to(run): p.read_bytes() for p in sorted(run.glob("*/*.wav"))}
+
+
+@pytest.fixture(scope="module")
+def tracks(slakh):
+    return find_tracks(slakh / "test", allow_partial=True)
+
+
+@pytest.fixture(scope="module")
+def runs(tracks, prior, rows_file, tmp_path_factory):
+    """All rows, separated and scored."""
+    out = tmp_path_factory.mktemp("runs")
+    loaded = load_prior(prior, "cpu")
+    for row in read_rows(rows_file).values():
+        separate_tracks(tracks, row, loaded, out / row.name, CPU)
+        evaluate_run(tracks, out / row.name)
+    return out
+
+
+def test_stems_are_whole_chunks(runs, tracks):
+    for folder in tracks:
+        for stem in STEMS:
+            got, rate = soundfile.read(runs / "dirac" / folder.name / f"{stem}.wav")
+            assert rate == 22050
+            assert len(got) == 3 * 16384  # of 55,125 samples
+    assert not list(runs.rglob(".chunks"))
+
+
+def test_dirac_stems_sum_to_the_mixture(runs, tracks):
+    """A property of the sampler that only holds if chunks are in place and in order."""
+    for folder in tracks:
+        mixture = load_stems(read_track(folder)).sum(0)[: 3 * 16384]
+        path = runs / "dirac" / folder.name
+        stems = [soundfile.read(path / f"{s}.wav")[0] for s in STEMS]
+        assert np.abs(sum(stems) - mixture).max() < 1e-4
+
+
+def test_two_torchrun_workers_give_the_same_bytes(runs, slakh, rows_file, tmp_path):
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"),
+        *("-m", "recipes.slakh", "separate", str(slakh / "test"), "--row", "dirac"),
+        *("--row", "mgdm-r1", "--out", str(tmp_path), "--rows", str(rows_file)),
+        *("--device", "cpu", "--allow-partial"),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    subprocess.run(command, check=True, env=environment, cwd=ROOT, capture_output=True)
+    for row in ("dirac", "mgdm-r1"):
+        assert len(audio(tmp_path / row)) == 12
+        assert audio(tmp_path / row) == audio(runs / row)
+
+
+def test_a_cut_run_goes_on_where_it_was(runs, tracks, prior, rows_file, tmp_path, monkeypatch):
+    row, loaded = read_rows(rows_file)["mgdm-r1"], load_prior(prior, "cpu")
+    calls = []
+
+    def counted(*args, **kwargs):
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        calls.append(kwargs["seed"])
+        return sample(*args, **kwargs)
+
+    sample = module.sample
+    monkeypatch.setattr(module, "sample", counted)
+    with pytest.raises(KeyboardInterrupt):  # in the second chunk of the second track
+        separate_tracks(tracks, row, loaded, tmp_path, CPU)
+    before = list(calls)
+    calls.clear()
+    monkeypatch.setattr(
+        module, "sample", lambda *a, **k: (calls.append(k["seed"]), sample(*a, **k))[1]
+    )
+    separate_tracks(tracks, row, loaded, tmp_path, CPU)
+    assert len(before + calls) == 9  # no chunk twice
+    assert audio(tmp_path) == audio(runs / "mgdm-r1")
+
+
+def test_batches_get_the_same_noise(runs, tracks, prior, rows_file, tmp_path):
+    row = read_rows(rows_file)["mgdm-r1"]
+    separate_tracks(tracks[:1], row, load_prior(prior, "cpu"), tmp_path, CPU, batch=2)
+    name = tracks[0].name
+    for stem in STEMS:
+        got, _ = soundfile.read(tmp_path / name / f"{stem}.wav")
+        expected, _ = soundfile.read(runs / "mgdm-r1" / name / f"{stem}.wav")
+        np.testing.assert_allclose(got, expected, atol=1e-4)
+
+
+def test_other_settings_do_not_mix(runs, tracks, prior, rows_file):
+    row = replace(read_rows(rows_file)["dirac"], seed=1)
+    with pytest.raises(LayoutError, match="a run with other settings"):
+        separate_tracks(tracks, row, load_prior(prior, "cpu"), runs / "dirac", CPU)
+
+
+def test_chunks_have_seeds_of_their_own():
+    seeds = {chunk_seed(s, t, c) for s in (0, 1) for t in ("a", "b") for c in range(50)}
+    assert len(seeds) == 200
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_scores_are_those_of_the_package(runs, tracks):
+    for folder, scores in zip(tracks, read_run(runs / "dirac"), strict=True):
+        paths = [runs / "dirac" / folder.name / f"{s}.wav" for s in STEMS]
+        estimates = torch.from_numpy(
+            np.stack([soundfile.read(p, dtype="float32")[0] for p in paths])
+        )
+        references = torch.from_numpy(load_stems(read_track(folder)))[:, : estimates.shape[1]]
+        for silent in ("skip", "include"):
+            expected = si_sdr_improvement(estimates, references, 22050, silent)
+            torch.testing.assert_close(
+                scores.mean(silent).float(), expected, atol=1e-4, rtol=0, equal_nan=True
+            )
+
+
+def test_scores_without_windows_survive_the_file(tmp_path):
+    from mgdm_audio.evaluation import window_scores
+
+    empty = window_scores(torch.zeros(4, 1000), torch.zeros(4, 1000), 1000)
+    write_scores(empty, tmp_path / "a.csv")
+    assert read_scores(tmp_path / "a.csv").improvement.shape == (0, 4)
+
+
+def test_tracks_that_are_missing_are_named(runs, tracks, tmp_path):
+    with pytest.raises(LayoutError, match="3 of 3 tracks are not separated yet"):
+        evaluate_run(tracks, tmp_path)
+
+
+def test_tables(runs, rows_file, tmp_path):
+    rows = read_rows(rows_file)
+    write_tables(rows, runs, tmp_path)
+    text = (tmp_path / "results.md").read_text()
+    assert "| Dirac | published | - | - | - | - | 1.50 | - |" in text
+    with open(tmp_path / "results.csv", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert {(r["system"], r["silent"]) for r in table} == {
+        (name, silent) for name in rows for silent in ("include", "skip")
+    }
+    pooled = torch.cat([s.improvement[:, 0] for s in read_run(runs / "dirac")]).mean()
+    (cell,) = (
+        r["mean"]
+        for r in table
+        if (r["system"], r["silent"], r["stem"]) == ("dirac", "include", "bass")
+    )
+    assert float(cell) == pytest.approx(pooled.item(), abs=1e-3)
+
+
+def test_figures(runs, rows_file, tmp_path):
+    pytest.importorskip("matplotlib")
+    (path,) = write_figures(read_rows(rows_file), runs, tmp_path)
+    assert path.name == "gibbs.png"
+    assert path.stat().st_size > 5000
+
+
+def test_command_line(slakh, prior, rows_file, tmp_path, runs):
+    data, out = str(slakh / "test"), str(tmp_path / "runs")
+    options = ["--rows", str(rows_file), "--allow-partial"]
+    result = CliRunner().invoke(
+        cli, ["all", data, "--out", out, "--row", "dirac", "--device", "cpu", *options]
+    )
+    assert result.exit_code == 0, result.output
+    assert "| Dirac | include |" in (tmp_path / "runs" / "results" / "results.md").read_text()
+    assert audio(tmp_path / "runs" / "dirac") == audio(runs / "dirac")
+    timing = json.loads((tmp_path / "runs" / "dirac" / "Track00001" / "timing.json").read_text())
+    assert timing["audio_seconds"] == pytest.approx(3 * 16384 / 22050, abs=1e-3)
+    unknown = CliRunner().invoke(cli, ["separate", data, "--row", "x", "--out", out, *options])
+    assert "no row x; there are dirac, mgdm-r1, mgdm-r2" in unknown.output
+
+
+def test_museval_files(runs, tracks, rows_file, tmp_path):
+    pytest.importorskip("museval")
+    evaluate_run(tracks[:1], runs / "dirac", museval=True)
+    frames = json.loads((runs / "dirac" / "bss_eval" / f"{tracks[0].name}.json").read_text())
+    assert [t["name"] for t in frames["targets"]] == list(STEMS)
+    write_tables(read_rows(rows_file), runs, tmp_path)
+    assert "| Dirac | bass |" in (tmp_path / "bss_eval.md").read_text()
+
+
+PAPER_ROWS = read_rows(PAPER)
+
+
+@pytest.mark.parametrize("name", PAPER_ROWS)
+def test_every_row_of_the_paper_builds(name, prior):
+    """Samplers and options exist, and the published means are those of the stems."""
+    row = PAPER_ROWS[name]
+    assert row.sampler in SAMPLERS
+    loaded = load_prior(prior, "cpu")
+    row.build(loaded, torch.zeros(1, 1, 8))
+    sigmas = row.sigmas(loaded)
+    assert (sigmas.diff() < 0).all()
+    stems = [row.published[s] for s in STEMS if s in row.published]
+    if stems:
+        assert np.mean(stems) == pytest.approx(row.published["all"], abs=0.011)
+
+
+def test_the_release_stops_at_the_level_it_is_known_to_stop_at(prior):
+    sigmas = PAPER_ROWS["mgdm-r6-release"].sigmas(load_prior(prior, "cpu"))
+    assert len(sigmas) == 17
+    assert sigmas[-1].item() == pytest.approx(0.045, abs=1e-3)
+
+
+def test_rows_with_mistakes_are_refused(tmp_path):
+    path = tmp_path / "rows.toml"
+    good = '[[row]]\nname = "a"\ntitle = "A"\nprior = "p"\nsampler = "dps"\nlevels = 3\n'
+    path.write_text(good + "steps = 4\n")
+    with pytest.raises(ValueError, match="row 'a' has unknown steps"):
+        read_rows(path)
+    path.write_text(good + good)
+    with pytest.raises(ValueError, match="two rows are called 'a'"):
+        read_rows(path)
+    path.write_text('[[row]]\nname = "a"\n')
+    with pytest.raises(ValueError, match="missing"):
+        read_rows(path)
