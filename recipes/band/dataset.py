@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from .effects import random_effects
 from .render import limit, render_song
 from .score import Song
 from .sounds.bank import Bank, sound_bank, training_pack
@@ -105,7 +106,8 @@ class BandDataset(IterableDataset):
         """Song `number` of `lane`, ``[4, T]``."""
         seed = song_seed(self.split, self.seed, lane, number)
         song = self.compose(seed, self.song_seconds)
-        return render_song(song, bank, self.samplerate, np.random.default_rng([seed, 1]))
+        effects = random_effects if self.effects else None
+        return render_song(song, bank, self.samplerate, np.random.default_rng([seed, 1]), effects)
 
     def _crop(self, lane: int, number: int, songs: list[np.ndarray]) -> np.ndarray:
         rng = np.random.default_rng([self.seed, lane, number, 2])
