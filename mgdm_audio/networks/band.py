@@ -26,9 +26,9 @@ class BandDenoiser(nn.Module):
 
     - ``g``: log-gain on the prior variances at each time-frequency point, before the closed-form
       Gaussian posterior (the local Gaussian model of source separation, Duong et al., 2010);
-    - ``m``: complex mask on the estimated mixture, of zero sum over stems;
-    - ``a``: additive correction in units of the posterior standard deviation, which is confined to
-      the sum-zero subspace as far as the mixture is known.
+    - ``m`` and ``a``: a correction ``posterior std * (m * mixture + a)``, both complex, the mixture
+      in units of its own standard deviation; confined to the sum-zero subspace as far as the
+      mixture is known, and vanishing with the noise.
 
     So the stems of a conditional estimate sum to the mixture exactly, trained or not.
 
@@ -236,18 +236,17 @@ class BandDenoiser(nn.Module):
             variance = variance * gain.exp()
         mean, posterior = self._posterior(noisy, variance, sigma, sigma_mix)
         mask, extra = (_complex_last(part, k) for part in out[:, k:].chunk(2, 1))
-        mixture = mean.sum(1, keepdim=True)
-        mask = mask - mask.mean(1, keepdim=True)
-        mean = mean + _multiply(mask, mixture)
+        prior = variance.sum(-3, keepdim=True)[..., None]
+        mixture = mean.sum(1, keepdim=True) * torch.rsqrt(prior + 1e-14)
+        # Square roots have no gradient at zero, hence the floors, far below any signal.
+        correction = torch.sqrt(posterior + 1e-14) * (_multiply(mask, mixture) + extra)
         # What the correction may add to the sum of the stems: nothing when the mixture is known.
         uncertain = self.sources * sigma_mix.view(-1, 1, 1, 1, 1) ** 2
-        prior = variance.sum(-3, keepdim=True)[..., None]
-        spread = posterior.sum(1, keepdim=True)
+        spread = posterior.sum(1, keepdim=True) + 1e-20
         free = prior * uncertain / (prior + uncertain)
-        keep = torch.sqrt((free / (spread + 1e-20)).clamp(max=1.0) + 1e-12)
-        extra = torch.sqrt(posterior + 1e-14) * extra  # a square root has no gradient at zero
-        excess = (1.0 - keep) * extra.sum(1, keepdim=True)
-        return mean + extra - posterior / (spread + 1e-20) * excess
+        keep = torch.sqrt((free / spread).clamp(max=1.0) + 1e-12)
+        excess = (1.0 - keep) * correction.sum(1, keepdim=True)
+        return mean + correction - posterior / spread * excess
 
 
 def _per_item(sigma: Tensor | float, x: Tensor) -> Tensor:
