@@ -1,0 +1,60 @@
+"""Exported weights load as a prior and denoise as the run's average does."""
+
+import pytest
+import torch
+
+from mgdm_audio.networks import build_network
+from mgdm_audio.pretrained import load_prior
+from mgdm_audio.training.export import export
+
+CONFIG = """[prior]
+name = "toy"
+samplerate = 8000
+segment = 1.0
+sources = ["a", "b"]
+sigma_min = 1e-3
+sigma_max = 1.0
+network = "band"
+
+[network]
+window = 128
+bands = [[8, 8]]
+channels = [8, 8]
+heads = 2
+blocks = 1
+
+[weights]
+sha256 = "of an earlier export"
+
+[training]
+data = "a:b"
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    torch.manual_seed(0)
+    options = {"window": 128, "bands": [[8, 8]], "channels": [8, 8], "heads": 2, "blocks": 1}
+    net = build_network("band", 2, **options)
+    with torch.no_grad():
+        net.variance.copy_(10 ** (-9 * torch.rand_like(net.variance)))
+        for p in net.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+    torch.save(net.state_dict(), tmp_path / "ema.pt")
+    return net
+
+
+def test_exported_weights_are_the_average(tmp_path, run):
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    (folder / "config.toml").write_text(CONFIG)
+    for _ in range(2):  # a second export replaces the checksum of the first
+        export(tmp_path / "ema.pt", folder)
+    assert (folder / "config.toml").read_text().count("sha256") == 1
+    assert "[training]" in (folder / "config.toml").read_text()
+    prior = load_prior(folder, "cpu")
+    x = 0.1 * torch.randn(1, 2, 5000)
+    with torch.no_grad():
+        expected, result = run(x, 0.5, 0.0), prior.denoise(x, 0.5, 0.0)
+    assert (result - expected).norm() < 5e-3 * expected.norm()
+    assert torch.equal(prior.denoise.network.variance, run.variance)
