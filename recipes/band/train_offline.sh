@@ -4,8 +4,9 @@
 #   here:   recipes/band/train_offline.sh prepare [SOUNDS]  gathers wheels, fonts, sounds in .carry/
 #   there:  OUT=FOLDER recipes/band/train_offline.sh train MINUTES [training options]
 #
-# `train` stops after MINUTES and can be called again: it resumes while runs/ is still there. Into
-# OUT come the averaged weights in half precision, in shards of at most 16 MiB, and the log.
+# `train` stops after MINUTES and can be called again: it resumes while runs/ is still there. OUT
+# receives the averaged weights in half precision in shards of at most 16 MiB (cat joins them), the
+# configuration with their checksum, and the log.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
@@ -43,25 +44,19 @@ train() {
   # TERM, not KILL: the last save stands, and the weights below are of that save.
   timeout "${minutes}m" "$python" -m mgdm_audio.training --config "${CONFIG:-priors/band/config.toml}" \
     --out "$run" --precision "${PRECISION:-bf16-mixed}" "${options[@]}" "$@" 2>&1 | tee -a "$run/log.txt" || true
-  "$python" - "$run/ema.pt" "$OUT/weights.bin" <<'PY'
-import sys
-from pathlib import Path
-
-import torch
-from safetensors.torch import save
-
-weights = torch.load(sys.argv[1], map_location="cpu", weights_only=True)
-data = save({name: w.half().contiguous() for name, w in weights.items()})
-for i in range(0, len(data), 16 * 2**20):
-    Path(f"{sys.argv[2]}.{i // 2**24:02d}").write_bytes(data[i : i + 16 * 2**20])
-PY
+  local prior=$run/prior
+  mkdir -p "$prior"
+  cp "${CONFIG:-priors/band/config.toml}" "$prior/config.toml"
+  "$python" -m mgdm_audio.training.export "$run" "$prior"
+  split --bytes=16M --numeric-suffixes "$prior/weights.safetensors" "$OUT/weights.safetensors."
+  cp "$prior/config.toml" "$OUT/"
   cp "$run/log.txt" "$OUT/"
 }
 
 case "${1:-}" in
   prepare | train) "$@" ;;
   *)
-    sed -n '2,9s/^# \{0,1\}//p' "$0"
+    sed -n '2,10s/^# \{0,1\}//p' "$0"
     exit 2
     ;;
 esac
