@@ -348,7 +348,7 @@ class _Run:
         if self.separator.residual:
             up = torch.cat([up, rest[:, None]], 1)
         else:
-            up += share_out(rest, piece, hop)
+            up += share_out(rest, piece * self.gain, hop)
         return start, up[..., start - at : stop - at].numpy()
 
     def _remember(self, block: Block, drawn: list[Tensor]) -> None:

@@ -34,7 +34,7 @@ def share_out(rest: Tensor, stems: Tensor, hop: int) -> Tensor:
 
     Args:
         rest: ``[C, N]``, at the file's rate.
-        stems: ``[C, K, T]`` at the prior's rate, covering the same time span.
+        stems: ``[C, K, T]`` at the prior's rate and level, covering the same time span.
         hop: of the shares, in samples at the prior's rate.
 
     Returns:

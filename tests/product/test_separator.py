@@ -1,0 +1,209 @@
+"""The separator: sums, seeds, windows, blocks, levels, and what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+import mgdm_audio
+from mgdm_audio import separator as module
+from mgdm_audio.noise import PlacedNoise
+from mgdm_audio.separator import Separator
+
+from .conftest import music
+
+SOURCES = ["bass", "drums", "guitar", "piano"]
+
+
+def separate(prior, mixture, samplerate=44100, **options):
+    return Separator(prior, **{"quality": "fast", **options}).separate(mixture, samplerate)
+
+
+def largest_difference(one, other):
+    return max(float((one.stems[name] - other.stems[name]).abs().max()) for name in one.stems)
+
+
+@pytest.mark.parametrize("samplerate", [8000, 22050, 44100, 44101, 48000])
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_stems_have_the_shape_of_the_mixture_and_sum_to_it(prior, samplerate, channels):
+    mixture = music(0.8, samplerate, channels)
+    result = separate(prior, mixture, samplerate)
+    assert list(result.stems) == SOURCES
+    assert all(stem.shape == mixture.shape for stem in result.stems.values())
+    np.testing.assert_allclose(sum(result.stems.values()), mixture, atol=1e-5)
+
+
+def test_one_step_is_the_denoiser_applied_to_the_mixture(prior):
+    """At the prior's rate, level and in one window nothing stands between file and network."""
+    mixture = music(0.4, 22050, 1)
+    length = math.ceil(mixture.shape[1] / 1024) * 1024
+    y = torch.nn.functional.pad(torch.from_numpy(mixture), (0, length - mixture.shape[1]))
+    noise = PlacedNoise((3, 0), 1, 0, length).normal((1, 4, length))
+    state = y[:, None] / 4 + 2.0 * (noise - noise.mean(1, keepdim=True))
+    with torch.no_grad():
+        expected = prior.denoise.network(state, 2.0, 0.0)[0, :, : mixture.shape[1]]
+    result = separate(prior, mixture, 22050, normalize=False, seed=3)
+    for k, name in enumerate(SOURCES):
+        torch.testing.assert_close(result.stems[name][0], expected[k], atol=1e-5, rtol=0)
+
+
+def test_tones_go_where_the_prior_has_its_variance(prior):
+    result = separate(prior, music(1.0, 44100, 1), steps=3)
+    t = torch.arange(44100) / 44100
+    for name, frequency in (("bass", 110), ("piano", 2500)):
+        tone = torch.exp(-2j * math.pi * frequency * t)
+        amounts = {n: float((stem[0] * tone).mean().abs()) for n, stem in result.stems.items()}
+        assert max(amounts, key=amounts.get) == name
+
+
+@pytest.mark.parametrize("steps", [1, 4])
+def test_batch_size_changes_nothing(prior, steps):
+    mixture = music(2.0, 44100)
+    one = separate(prior, mixture, batch_size=1, steps=steps)
+    seven = separate(prior, mixture, batch_size=7, steps=steps)
+    assert largest_difference(one, seven) < 1e-5
+
+
+@pytest.mark.parametrize(("steps", "tolerance"), [(1, 1e-5), (4, 1e-3)])
+def test_blocks_join_without_seams(prior, monkeypatch, steps, tolerance):
+    """Exactly with one step, where blocks need no context; else up to what context leaves."""
+    mixture = music(4.0, 44100)
+    whole = separate(prior, mixture, steps=steps)
+    monkeypatch.setattr(module, "BLOCK_WINDOWS", 3)
+    blocks = separate(prior, mixture, steps=steps)
+    assert largest_difference(whole, blocks) < tolerance
+
+
+def test_segments_change_little(prior):
+    mixture = music(2.0, 44100, 1)
+    short, long = (separate(prior, mixture, segment=s, steps=4) for s in (0.3, 2.5))
+    error = sum((short.stems[n] - long.stems[n]).square().mean() for n in SOURCES)
+    assert error < 1e-3 * np.square(mixture).mean()
+
+
+def test_seeds(prior):
+    mixture = music(0.5, 44100)
+    first, again, other = (separate(prior, mixture, steps=3, seed=s) for s in (1, 1, 2))
+    assert largest_difference(first, again) == 0
+    assert largest_difference(first, other) > 1e-5
+
+
+def test_a_mean_of_draws_is_the_mean_of_the_same_samples(prior):
+    mixture = music(0.5, 44100)
+    mean = separate(prior, mixture, draws=2, steps=2)
+    pair = separate(prior, mixture, samples=2, steps=2)
+    for name in SOURCES:
+        expected = (pair.samples[0][name] + pair.samples[1][name]) / 2
+        torch.testing.assert_close(mean.stems[name], expected, atol=2e-3, rtol=0)
+
+
+def test_equal_channels_stay_equal(prior):
+    mono = music(0.5, 44100, 1)
+    stereo = separate(prior, np.concatenate([mono, mono]))
+    single = separate(prior, mono)
+    for name in SOURCES:
+        assert torch.equal(stereo.stems[name][0], stereo.stems[name][1])
+        assert torch.equal(stereo.stems[name][:1], single.stems[name])
+
+
+def test_level_does_not_matter(prior):
+    mixture = music(0.5, 44100)
+    loud, quiet = separate(prior, mixture), separate(prior, 0.01 * mixture)
+    for name in SOURCES:
+        torch.testing.assert_close(0.01 * loud.stems[name], quiet.stems[name], atol=1e-6, rtol=1e-3)
+
+
+def test_residual_holds_what_is_above_the_prior(prior):
+    mixture = music(1.0, 44100, 1)
+    result = separate(prior, mixture, residual=True)
+    assert list(result.stems) == [*SOURCES, "residual"]
+    np.testing.assert_allclose(sum(result.stems.values()), mixture, atol=1e-5)
+    above = torch.fft.rfftfreq(44100, 1 / 44100) > 11100
+    powers = {n: torch.fft.rfft(x[0])[above].abs().square().sum() for n, x in result.stems.items()}
+    assert all(powers[name] < 1e-3 * powers["residual"] for name in SOURCES)
+
+
+@pytest.mark.parametrize("length", [1, 2, 700, 22050])
+def test_short_and_silent(prior, length):
+    rng = np.random.default_rng(0)
+    mixture = 0.1 * rng.standard_normal((1, length)).astype(np.float32)
+    np.testing.assert_allclose(sum(separate(prior, mixture).stems.values()), mixture, atol=1e-6)
+    silent = separate(prior, np.zeros_like(mixture))
+    assert not any(stem.any() for stem in silent.stems.values())
+
+
+def test_progress_rises_to_the_end(prior):
+    calls = []
+    separator = Separator(prior, steps=3, draws=2)
+    separator.separate(music(1.5, 44100), 44100, lambda done, total: calls.append((done, total)))
+    done = [call[0] for call in calls]
+    assert done == sorted(done)
+    assert calls[0][0] == 0
+    assert calls[-1] == (1.5, 1.5)
+    assert len(set(done)) > 6
+
+
+def test_uncertainty_needs_draws_and_lies_where_they_differ(prior):
+    mixture = music(1.0, 22050, 1)
+    assert separate(prior, mixture, 22050).uncertainty is None
+    uncertainty = separate(prior, mixture, 22050, samples=3, steps=3, churn=1.0).uncertainty
+    assert uncertainty.spread.shape == uncertainty.power.shape
+    assert len(uncertainty.spread) == 4
+    assert (uncertainty.spread >= 0).all()
+    assert uncertainty.spread.max() > 0
+    assert ((uncertainty.shares() >= 0) & (uncertainty.shares() <= 1.5)).all()
+
+
+def test_tensors_arrays_and_one_dimension(prior):
+    mixture = music(0.3, 44100, 1)
+    separator = Separator(prior, quality="fast")
+    flat = separator.separate_tensor(torch.from_numpy(mixture[0]), 44100)
+    array = separator.separate_tensor(mixture, 44100)
+    assert flat["bass"].shape == mixture[0].shape
+    assert torch.equal(flat["bass"], array["bass"][0])
+    one_call = mgdm_audio.separate(mixture, 44100, prior=prior, quality="fast")
+    assert torch.equal(one_call.stems["bass"], array["bass"])
+    with pytest.raises(TypeError, match="samplerate"):
+        mgdm_audio.separate(mixture, prior=prior)
+
+
+def test_mgdm_runs_in_windows(prior):
+    result = separate(
+        prior, music(1.2, 22050, 1), 22050, quality=None, sampler="mgdm", steps=2,
+        n_gibbs=1, n_gradient=1, n_gradient_last=1, n_denoise=2,
+    )  # fmt: skip
+    mixture = result.mixture
+    np.testing.assert_allclose(sum(result.stems.values()), mixture, atol=1e-5)
+    assert any(not torch.allclose(stem, mixture / 4) for stem in result.stems.values())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"overlap": 0.7}, {"segment": 0}, {"quality": "superb"}, {"sampler": "magic"},
+        {"quality": "fast", "sampler": "mgdm"}, {"steps": 0}, {"draws": 0}, {"samples": 0},
+        {"batch_size": 0}, {"seed": -1},
+    ],
+)  # fmt: skip
+def test_settings_that_make_no_sense(prior, options):
+    with pytest.raises(ValueError, match=r".+"):
+        Separator(prior, **options)
+
+
+def test_unknown_hyperparameter(prior):
+    with pytest.raises(TypeError, match="chrun"):
+        Separator(prior, chrun=0.5)
+
+
+@pytest.mark.parametrize("bad", [np.zeros((2, 0)), np.full((1, 9), np.nan), np.zeros((1, 2, 9))])
+def test_mixtures_that_are_none(prior, bad):
+    with pytest.raises(mgdm_audio.AudioFileError, match="mixture"):
+        separate(prior, bad)
+
+
+def test_a_prior_without_mixture_level_cannot_be_conditional(prior):
+    from dataclasses import replace
+
+    with pytest.raises(ValueError, match="mgdm"):
+        Separator(replace(prior, conditional=False), quality="fast")
