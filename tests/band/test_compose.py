@@ -13,10 +13,17 @@ import pytest
 from recipes.band.compose import compose
 from recipes.band.compose.bass import write_bass
 from recipes.band.compose.drums import write_drums
-from recipes.band.compose.form import Event, draw_metre, draw_sections
+from recipes.band.compose.form import Bar, Event, Section, draw_metre, draw_sections
 from recipes.band.compose.grooves import GROOVES
 from recipes.band.compose.guitar import write_guitar
-from recipes.band.compose.harmony import LOOPS, QUALITIES, SCALES, draw_progression, make_chord
+from recipes.band.compose.harmony import (
+    LOOPS,
+    QUALITIES,
+    SCALES,
+    Span,
+    draw_progression,
+    make_chord,
+)
 from recipes.band.compose.perform import Clock, Feel, perform
 from recipes.band.compose.piano import write_piano
 from recipes.band.compose.rhythm import METRES, draw_onsets, euclid, with_lengths
@@ -122,7 +129,7 @@ def test_breadth_over_songs(songs):
     velocities = [np.mean([n.velocity for n in p.notes]) for s in songs for p in s.parts]
     assert np.quantile(velocities, 0.05) < 65 < 110 < np.quantile(velocities, 0.95)
     kinds = {c.controller for s in songs for p in s.parts for c in p.controls}
-    assert kinds == {11, 64}
+    assert kinds == {7, 11, 64}
     assert any(p.bends for s in songs for p in s.parts)
     keys = {stem: [n.key for s in songs for p in s.parts if p.stem == stem for n in p.notes]
             for stem in STEMS}  # fmt: skip
@@ -177,17 +184,35 @@ def test_tables_are_well_formed():
         assert len(WEIGHTS[stem]) == len(PROGRAMS[stem])
 
 
-def test_sections_of_a_kind_repeat():
-    """A song returns to its material: some bar of guitar or piano is heard again."""
-    repeats = 0
-    for seed in range(40):
-        rng = Random(seed)
-        section = _section(rng, STYLES["pop"], METRES["4/4"])
-        one, two = (write_guitar(Random(5), section, "strum", 40) for _ in range(2))
-        assert one == two
-        bars = [tuple((e.start % 4.0, e.key) for e in one if e.start // 4 == b) for b in range(16)]
-        repeats += len(set(bars)) < sum(map(bool, bars))
-    assert repeats > 20
+def test_a_section_repeats_its_figure():
+    """Over one chord, strummed bars are at most a figure and its answer."""
+    chord = make_chord(Random(0), 0, "m7", [0, 2, 3, 5, 7, 8, 10], 0.0)
+    bars = [Bar(4.0 * i, [Span(4.0 * i, 4.0 * i + 4, chord)]) for i in range(8)]
+    section = Section(0, 0, METRES["4/4"], bars, 0.5, frozenset(STEMS), (0.0,), 0.0)
+    for seed in range(20):
+        events = write_guitar(Random(seed), section, "strum", 40)
+        played = [
+            [e._replace(start=e.start - bar.start) for e in events if 0 <= e.start - bar.start < 4]
+            for bar in bars
+        ]
+        assert played[0]
+        assert played[0::2] == [played[0]] * 4
+        assert played[1::2] == [played[1]] * 4
+        assert events == write_guitar(Random(seed), section, "strum", 40)
+
+
+def test_a_shared_hook_brings_players_together():
+    rng, metre = Random(0), METRES["4/4"]
+    section = _section(rng, STYLES["pop"], metre)._replace(hook=(0.0, 1.5, 3.25), unity=1.0)
+    for events in (
+        write_bass(rng, section, "groove", 28, []),
+        write_guitar(rng, section, "strum", 40),
+    ):
+        assert {e.start % 4.0 for e in events if e.start < section.bars[-1].start} == {
+            0.0,
+            1.5,
+            3.25,
+        }
 
 
 def test_clock_swings_and_never_goes_back():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import pairwise
 from random import Random
 from typing import NamedTuple
@@ -55,13 +56,11 @@ def compose(seed: int, seconds: float = 24.0) -> Song:
     style = draw_style(rng)
     metre = draw_metre(rng, style)
     clock = draw_clock(rng, style, metre)
-    beats = (seconds / clock.quarter + clock.offset) * 1.06 + metre.length
+    beats = max(0.0, seconds / clock.quarter + clock.offset) * 1.06 + metre.length
     sections = draw_sections(rng, style, metre, beats)
-    return Song(
-        _play(rng, _draw_players(rng, sections, style), sections, clock, seconds),
-        seconds,
-        f"{seed}-{style.name}",
-    )
+    players = _draw_players(rng, sections, style)
+    end = seconds * rng.uniform(0.3, 0.95) if rng.random() < 0.05 else seconds
+    return Song(_play(rng, players, sections, clock, end), seconds, f"{seed}-{style.name}")
 
 
 def draw_clock(rng: Random, style: Style, metre: Metre) -> Clock:
@@ -73,12 +72,12 @@ def draw_clock(rng: Random, style: Style, metre: Metre) -> Clock:
         tempo = max(45.0, tempo * 0.7 if tempo > 80 else tempo)
     quarter = 60 / tempo / (1.5 if metre.compound else 1.0)
     swing = 0.0 if metre.compound else rng.choice(style.swing) * rng.uniform(0.8, 1.05)
-    sixteenths = style.name in ("funk", "hiphop", "reggae", "house") and rng.random() < 0.8
+    grid = style.swing_grid if rng.random() < 0.8 else 1.0
     offset = rng.choice((0.0, 0.0, rng.uniform(0, metre.length)))
     if rng.random() < 0.05:
         offset = -rng.uniform(0.5, 6.0)
     drift = rng.choice((0.0, 0.0, rng.uniform(0, 0.06)))
-    return Clock(quarter, offset, swing, 0.5 if sixteenths else 1.0, drift, rng.uniform(16, 64))
+    return Clock(quarter, offset, swing, grid, drift, rng.uniform(16, 64))
 
 
 class Player(NamedTuple):
@@ -103,7 +102,20 @@ def _draw_players(rng: Random, sections: list[Section], style: Style) -> list[Pl
         count = rng.choices(*PARTS[stem])[0] if lines[stem] else 1
         for _ in range(count - 1):
             players.append(_draw_second(rng, stem, sections, style, lines[stem]))
-    return players
+    return [half for player in players for half in _change_sound(rng, player, sections)]
+
+
+def _change_sound(rng: Random, player: Player, sections: list[Section]) -> list[Player]:
+    """Now and then a player takes another instrument for one kind of section."""
+    if rng.random() > 0.1:
+        return [player]
+    kind = rng.choice(sections).kind
+    own: tuple[list[Event], list[Event]] = ([], [])
+    edges = [s.bars[0].start for s in sections]
+    for event in player.events:
+        section = sections[max(0, bisect_right(edges, event.start + 1e-9) - 1)]
+        own[section.kind == kind].append(event)
+    return [player._replace(events=events) for events in own]
 
 
 def _draw_second(
@@ -170,7 +182,7 @@ def _play(
     """Each player's part, with tuning, bends, pedal and expression."""
     tuning = rng.gauss(0, 0.12) if rng.random() < 0.12 else 0.0
     changes = [clock(s.start) for section in sections for b in section.bars for s in b.spans]
-    tight = draw_feel(rng) if rng.random() < 0.3 else None  # one person at a sequencer
+    tight = draw_feel(rng) if rng.random() < 0.45 else None  # one person at a sequencer
     parts = []
     for stem, manner, events in players:
         feel = draw_feel(rng)
@@ -180,6 +192,8 @@ def _play(
         if not notes:
             continue
         controls: list[Control] = []
+        if rng.random() < 0.15:
+            controls.append(Control(0.0, 7, rng.randint(50, 127)))
         if stem == "piano" and rng.random() < 0.3:
             controls += draw_pedal(rng, changes, seconds)
         if stem != "drums" and rng.random() < 0.12:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from recipes.band.compose.form import Event, Section
 from recipes.band.compose.harmony import Chord
-from recipes.band.compose.rhythm import Metre, draw_onsets, with_lengths
+from recipes.band.compose.rhythm import with_lengths
 from recipes.band.compose.voicing import fold, nearest, scale_step
 
 LOWEST, HIGHEST = 23, 72
@@ -45,9 +45,10 @@ CELLS = {
 REGGAE = ((0.0, 1.5, 2.0, 3.0), (1.0, 1.5, 2.0, 3.5), (0.0, 0.5, 1.5, 2.5, 3.0), (0.0, 0.75, 1.5))
 
 
-def _pattern(rng: Random, metre: Metre, manner: str, kicks: list[float]) -> list[Slot]:
+def _pattern(rng: Random, section: Section, manner: str, kicks: list[float]) -> list[Slot]:
     """One bar of `manner`; `kicks` are the drummer's kicks in a bar."""
-    gate, pulses, length = rng.choice(GATES), metre.pulses, metre.length
+    metre, gate = section.metre, rng.choice(GATES)
+    pulses, length = metre.pulses, metre.length
     unit = 1.5 if metre.compound else 1.0
     half = pulses[len(pulses) // 2] if len(pulses) > 1 else length / 2
     if manner in CELLS:
@@ -89,7 +90,7 @@ def _pattern(rng: Random, metre: Metre, manner: str, kicks: list[float]) -> list
         late = length - 1.0
         return [Slot(half - 0.5, late - half + 0.4, "fifth"), Slot(late, 1.3, "next")]
     syncopation, density, tones = DRAWN[manner]
-    onsets = draw_onsets(rng, metre, density * rng.uniform(0.4, 1.5), syncopation)
+    onsets = section.onsets(rng, density * rng.uniform(0.4, 1.5), syncopation)
     if manner in ("groove", "funk", "slap") and onsets[0] > 0 and rng.random() < 0.85:
         onsets.insert(0, 0.0)
     slots = []
@@ -137,11 +138,10 @@ def write_bass(
     rng: Random, section: Section, manner: str, low: int, kicks: list[float]
 ) -> list[Event]:
     """One section of bass. `low` is the lowest root liked; `kicks` a bar of the kick drum."""
-    metre = section.metre
     if manner == "high":
         low += 14
     bars = rng.choice((1, 1, 2, 4))
-    patterns = [_pattern(rng, metre, manner, kicks) for _ in range(bars)]
+    patterns = [_pattern(rng, section, manner, kicks) for _ in range(bars)]
     level = 80 + 25 * section.intensity
     runs, pedal = rng.random() < 0.3, rng.random() < 0.06
     double = rng.choice((0,) * 18 + (7, 12))

@@ -35,6 +35,9 @@ def write_drums(rng: Random, section: Section, manner: str) -> list[Event]:
     metre = section.metre
     groove = draw_groove(rng, metre, manner)
     steady = rng.random() < 0.25  # a machine: the same bar again and again
+    if rng.random() < section.unity * 0.6:  # the kick plays the hook
+        groove = [h for h in groove if h[1] != kit.KICK]
+        groove += [(p, kit.KICK, 105.0) for p in section.hook]
     twin = _vary(rng, metre, groove) if not steady and rng.random() < 0.5 else groove
     level = 0.6 + 0.45 * section.intensity
     fill_every = 99 if steady else rng.choice((2, 4, 4, 8, 8, 99))
@@ -71,7 +74,7 @@ def draw_groove(rng: Random, metre: Metre, manner: str) -> list[Hit]:
             for i in range(steps)
             if row[i % len(row)] != "."
         ]
-        if manner not in SIXTEENTHS and rng.random() < 0.35:
+        if manner not in SIXTEENTHS and rng.random() < 0.45:
             hits = [h for h in hits if (h[0] * 2) % 1 == 0]
         if rng.random() < 0.12:
             hits += [(p, rng.choice(kit.CYMBALS), 92.0) for p in metre.pulses]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
-from recipes.band.compose.harmony import Span, draw_progression
-from recipes.band.compose.rhythm import METRES, Metre
+from recipes.band.compose.harmony import Chord, Span, draw_progression
+from recipes.band.compose.rhythm import METRES, Metre, draw_onsets
 from recipes.band.compose.styles import Style
 from recipes.band.score import STEMS
 
@@ -35,9 +35,16 @@ class Section(NamedTuple):
     bars: list[Bar]
     intensity: float
     playing: frozenset[str]
-    last: bool
+    hook: tuple[float, ...]  # a rhythm that players of this kind of section may share
+    unity: float  # how likely they do
 
-    def chord_at(self, beat: float):
+    def onsets(self, rng: Random, density: float, syncopation: float) -> list[float]:
+        """Onsets for one bar of a player: the shared hook, or `draw_onsets` of their own."""
+        if rng.random() < self.unity:
+            return list(self.hook)
+        return draw_onsets(rng, self.metre, density, syncopation)
+
+    def chord_at(self, beat: float) -> Chord:
         """The chord that sounds at `beat` (quarter notes from the start of the song)."""
         index = int((beat - self.bars[0].start) / self.metre.length + 1e-9)
         for span in self.bars[min(max(index, 0), len(self.bars) - 1)].spans:
@@ -51,21 +58,34 @@ def draw_sections(rng: Random, style: Style, metre: Metre, beats: float) -> list
     tonic = rng.randrange(12)
     mode = rng.choice(style.modes)
     kinds = [_draw_kind(rng, style, tonic, mode, kind) for kind in range(rng.choice((1, 2, 2, 3)))]
-    resting = _draw_rests(rng)
+    hooks = [
+        tuple(draw_onsets(rng, metre, rng.uniform(0.1, 0.5), rng.uniform(0.0, 0.5))) for _ in kinds
+    ]
+    unity = rng.choice((0.0, 0.0, rng.uniform(0.0, 0.8)))
+    band = [s for s in STEMS if s not in _draw_rests(rng)]
+    entry = _draw_entries(rng, band)
     sections, start, kind = [], 0.0, rng.randrange(len(kinds))
     while start < beats:
         progression, seed, per_chord, base = kinds[kind]
-        count = rng.choice((2, 4, 4, 8, 8, 8, 16))
+        building = len(sections) < max(entry.values())
+        count = rng.choice((1, 2, 2, 4)) if building else rng.choice((2, 4, 4, 8, 8, 8, 16))
         bars = _lay_bars(progression, per_chord, metre, start, count)
-        playing = [s for s in STEMS if s not in resting and rng.random() > style.rest]
-        if not playing:
-            playing = [s for s in STEMS if s not in resting][:1] or ["piano"]
+        playing = [s for s in band if entry[s] <= len(sections) and rng.random() > style.rest]
         intensity = min(1.0, max(0.0, base + rng.gauss(0, 0.12)))
         start += count * metre.length
         sections.append(
-            Section(kind, seed, metre, bars, intensity, frozenset(playing), start >= beats)
+            Section(
+                kind,
+                seed,
+                metre,
+                bars,
+                intensity,
+                frozenset(playing or band[:1]),
+                hooks[kind],
+                unity,
+            )
         )
-        if rng.random() < 0.6:
+        if not building and rng.random() < 0.6:
             kind = (kind + 1) % len(kinds)
     return sections
 
@@ -80,6 +100,15 @@ def _draw_rests(rng: Random) -> set[str]:
     if roll < 0.98:
         return set(rng.sample(STEMS, 2))
     return set(rng.sample(STEMS, 3))
+
+
+def _draw_entries(rng: Random, band: list[str]) -> dict[str, int]:
+    """The section in which each stem comes in: mostly at once, now and then one by one."""
+    if rng.random() > 0.12:
+        return dict.fromkeys(band, 0)
+    order = rng.sample(band, len(band))
+    pace = rng.choice((1, 1, 2))
+    return {stem: i // pace for i, stem in enumerate(order)}
 
 
 def _draw_kind(rng: Random, style: Style, tonic: int, mode: str, kind: int):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from recipes.band.compose.form import Event, Section
 from recipes.band.compose.harmony import Chord
 from recipes.band.compose.melody import thicken, write_cycle, write_line, write_melody
-from recipes.band.compose.rhythm import Metre, draw_onsets, with_lengths
+from recipes.band.compose.rhythm import with_lengths
 from recipes.band.compose.voicing import fold, strum_shape, voice
 
 LINES = ("riff", "muted", "octaves", "tremolo", "ostinato", "drift", "run")
@@ -47,15 +47,16 @@ TOUCHES = {
 }  # fmt: skip
 
 
-def _onsets(rng: Random, metre: Metre, rhythm: str) -> list[float]:
+def _onsets(rng: Random, section: Section, rhythm: str) -> list[float]:
     """One bar of a touch's rhythm."""
+    metre = section.metre
     length, pulses = metre.length, metre.pulses
     unit = 1.5 if metre.compound else 1.0
     if rhythm == "power":
         rhythm = rng.choice(("drawn", "eighths", "long", "ends", "pulses"))
     if rhythm in ("drawn", "busy", "sparse"):
         density = {"drawn": (0.15, 0.6), "busy": (0.4, 0.85), "sparse": (0.08, 0.3)}[rhythm]
-        return draw_onsets(rng, metre, rng.uniform(*density), rng.uniform(0, 0.5))
+        return section.onsets(rng, rng.uniform(*density), rng.uniform(0, 0.5))
     if rhythm == "offbeat":
         offbeats = [p + unit / 2 for p in pulses if p + unit / 2 < length]
         return rng.choice((offbeats, offbeats, list(pulses[1::2]) or [0.0]))
@@ -103,10 +104,10 @@ def _write_chords(rng: Random, section: Section, low: int, manner: str) -> list[
     """Shapes on a rhythm, string after string."""
     touch, metre = TOUCHES[manner], section.metre
     low += touch.raised
-    onsets = _onsets(rng, metre, touch.rhythm)
-    answer = _onsets(rng, metre, touch.rhythm) if rng.random() < 0.3 else onsets
+    onsets = _onsets(rng, section, touch.rhythm)
+    answer = _onsets(rng, section, touch.rhythm) if rng.random() < 0.3 else onsets
     size, delay, gate = rng.choice(touch.sizes), rng.uniform(*touch.delay), rng.uniform(*touch.gate)
-    if rng.random() < 0.3:
+    if rng.random() < 0.5:
         delay = 0.0  # as a sequencer writes it
     longest = rng.uniform(*touch.short) if touch.short else 99.0
     damped = rng.choice((0.0, rng.uniform(0.0, touch.muted)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 from recipes.band.compose.form import Event, Section
-from recipes.band.compose.rhythm import draw_onsets, with_lengths
+from recipes.band.compose.rhythm import with_lengths
 from recipes.band.compose.voicing import fold, nearest, scale_step, voice
 
 #: Moves in scale steps, by how a tune moves.
@@ -23,9 +23,7 @@ def write_melody(rng: Random, section: Section, centre: float, span: float = 9.0
     metre = section.metre
     density = rng.uniform(0.06, 0.6) * (0.6 + 0.6 * section.intensity)
     syncopation, gate = rng.uniform(0.0, 0.6), rng.choice((0.4, 0.8, 0.95, 1.0, 1.0, 1.1))
-    motifs = [
-        draw_onsets(rng, metre, density, syncopation) for _ in range(rng.choice((1, 2, 2, 3)))
-    ]
+    motifs = [section.onsets(rng, density, syncopation) for _ in range(rng.choice((1, 2, 2, 3)))]
     plan = [rng.randrange(len(motifs)) for _ in range(4)]
     silent = rng.choice((0.0, 0.1, 0.25, 0.5))
     resting = {i for i in range(8) if rng.random() < silent}
@@ -33,6 +31,7 @@ def write_melody(rng: Random, section: Section, centre: float, span: float = 9.0
     velocity = rng.uniform(78, 96) + 16 * section.intensity
     contour = rng.choice(CONTOURS)
     moves = [rng.choice(contour) for _ in range(24)]
+    wandering = rng.random() < 0.4  # no phrase comes back
     key, events = nearest(section.chord_at(section.bars[0].start).tones, centre), []
     for i, bar in enumerate(section.bars):
         if i % 8 in resting:
@@ -40,7 +39,8 @@ def write_melody(rng: Random, section: Section, centre: float, span: float = 9.0
         turn = plan[i % 4]
         for j, (position, duration) in enumerate(with_lengths(motifs[turn], metre.length, gate)):
             start = bar.start + position
-            chord, move = section.chord_at(start), moves[(j + 5 * turn) % 24]
+            chord = section.chord_at(start)
+            move = rng.choice(contour) if wandering else moves[(j + 5 * turn) % 24]
             strong = position in metre.pulses
             if rng.random() < leap:
                 key = nearest(chord.tones, key + rng.uniform(-span, span))
@@ -71,7 +71,7 @@ def write_line(rng: Random, section: Section, base: int, manner: str) -> list[Ev
         onsets = [i * step for i in range(int(metre.length / step + 1e-6))]
         hold = rng.choice((2, 4, 8)) if manner == "tremolo" else 1
     else:
-        onsets = draw_onsets(rng, metre, rng.uniform(0.12, 0.75), rng.uniform(0.1, 0.6))
+        onsets = section.onsets(rng, rng.uniform(0.12, 0.75), rng.uniform(0.1, 0.6))
     gate = rng.uniform(0.2, 0.5) if manner == "muted" else rng.choice((0.4, 0.7, 0.95, 1.0))
     bars = rng.choice((1, 2, 2, 4))
     sense = rng.choice((1, -1))

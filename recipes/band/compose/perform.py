@@ -57,7 +57,7 @@ WRITTEN_CENTRE = 90.0  # the velocity writers think of as normal
 
 def draw_feel(rng: Random) -> Feel:
     """From a sequencer's grid and fixed velocity to loose hands."""
-    centre = rng.choice((rng.uniform(40, 115), rng.gauss(86, 16), rng.gauss(98, 12)))
+    centre = rng.choice((rng.uniform(30, 115), rng.gauss(84, 18), rng.gauss(98, 12)))
     if rng.random() < 0.4:
         push, jitter = 0.0, 0.0
     else:

@@ -6,7 +6,7 @@ from random import Random
 
 from recipes.band.compose.form import Event, Section
 from recipes.band.compose.melody import thicken, write_cycle, write_line, write_melody
-from recipes.band.compose.rhythm import Metre, draw_onsets, with_lengths
+from recipes.band.compose.rhythm import with_lengths
 from recipes.band.compose.voicing import fold, nearest, spread, voice
 
 LEFT = (
@@ -114,9 +114,8 @@ def _chords(
     rng: Random, section: Section, manner: str, centre: int, velocity: float
 ) -> list[Event]:
     """Chords on the manner's rhythm, with or without a left hand."""
-    metre = section.metre
     size, gate = rng.choice((2, 3, 3, 3, 4, 4, 5)), rng.choice(GATES)
-    bars = [_onsets(rng, metre, manner) for _ in range(rng.choice((1, 1, 2, 4)))]
+    bars = [_onsets(rng, section, manner) for _ in range(rng.choice((1, 1, 2, 4)))]
     if manner in ("stabs", "skank", "bubble", "clav"):
         gate = rng.uniform(0.2, 0.5)
     if manner in ("ballad", "long", "hymn"):
@@ -131,10 +130,11 @@ def _chords(
     return events
 
 
-def _onsets(rng: Random, metre: Metre, manner: str) -> list[float]:
+def _onsets(rng: Random, section: Section, manner: str) -> list[float]:
     """One bar of a chordal manner's rhythm."""
+    metre = section.metre
     unit = 1.5 if metre.compound else 1.0
-    if manner in ("long",):
+    if manner == "long":
         return [0.0]
     if manner in ("ballad", "hymn"):
         return list(metre.pulses)
@@ -148,7 +148,7 @@ def _onsets(rng: Random, metre: Metre, manner: str) -> list[float]:
         "block": ((0.04, 0.3), 0.1), "stabs": ((0.12, 0.35), 0.55), "clav": ((0.3, 0.7), 0.6),
         "octaves": ((0.12, 0.5), 0.3), "comp": ((0.06, 0.3), 0.5),
     }.get(manner, ((0.06, 0.3), 0.5))  # fmt: skip
-    return draw_onsets(rng, metre, rng.uniform(*density), syncopation)
+    return section.onsets(rng, rng.uniform(*density), syncopation)
 
 
 def _two_part(
@@ -254,7 +254,7 @@ def _boogie(
     ]
     if rng.random() < 0.4:
         return events + write_melody(rng, section, centre + 12)
-    bars = [draw_onsets(rng, section.metre, 0.2, 0.5) for _ in range(2)]
+    bars = [section.onsets(rng, 0.2, 0.5) for _ in range(2)]
     return events + _hits(rng, section, bars, centre + 5, velocity, 3, gate)
 
 
@@ -289,7 +289,7 @@ def _cluster(
     rng: Random, section: Section, manner: str, centre: int, velocity: float
 ) -> list[Event]:
     """Handfuls of neighbouring keys at random places."""
-    bars = [draw_onsets(rng, section.metre, rng.uniform(0.1, 0.4), 0.5) for _ in range(2)]
+    bars = [section.onsets(rng, rng.uniform(0.1, 0.4), 0.5) for _ in range(2)]
     size, gate, events = rng.choice((2, 3, 4, 5)), rng.choice(GATES), []
     for i, bar in enumerate(section.bars):
         for p, d in with_lengths(bars[i % 2], section.metre.length, gate):
@@ -304,7 +304,7 @@ def _repeat(
     rng: Random, section: Section, manner: str, centre: int, velocity: float
 ) -> list[Event]:
     """One or two keys again and again, whatever the chords do."""
-    onsets = draw_onsets(rng, section.metre, rng.uniform(0.05, 0.6), rng.uniform(0, 0.5))
+    onsets = section.onsets(rng, rng.uniform(0.05, 0.6), rng.uniform(0, 0.5))
     gate, key = (
         rng.choice(GATES),
         nearest(section.bars[0].spans[0].chord.tones, centre + rng.uniform(-12, 18)),

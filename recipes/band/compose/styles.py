@@ -22,6 +22,7 @@ class Style(NamedTuple):
     guitar: tuple[str, ...]
     piano: tuple[str, ...]
     swing: tuple[float, ...] = (0.0,)  # 0 straight, 1 triplets
+    swing_grid: float = 1.0  # quarter notes: 1 swings eighths, 0.5 sixteenths
     richness: float = 0.15  # chance that a chord gets a colour
     slash: float = 0.08  # chance that a chord stands on another of its tones
     chord_bars: tuple[float, ...] = (0.5, 1, 1, 1, 2)  # bars a chord lasts
@@ -36,23 +37,24 @@ def _style(name: str, tempo: tuple[float, float], *columns: str, **more) -> Styl
 _TABLE = (
     _style("rock", (90, 160), "4/4", "major minor mixolydian dorian", "rock pop minor",
            "rock rock halftime", "eighths root groove locked",
-           "power strum riff lead arpeggio double", "block octaves eighths rests"),
+           "power strum riff lead arpeggio double", "block octaves eighths long rests"),
     _style("pop", (75, 130), "4/4 4/4 4/4 6/8", "major minor", "pop pop minor diatonic",
-           "pop rock halftime house", "root eighths groove melodic locked",
-           "strum pick arpeggio muted lead", "block ballad eighths arpeggio melody repeat"),
+           "pop rock halftime house", "root eighths groove melodic locked long",
+           "strum pick arpeggio muted lead", "block ballad eighths arpeggio melody repeat long"),
     _style("ballad", (50, 85), "4/4 4/4 6/8 12/8 3/4", "major minor", "pop jazz minor diatonic",
            "ballad pop brush", "root long melodic", "pick arpeggio swell lead",
            "ballad arpeggio melody block", richness=0.3, slash=0.2),
     _style("funk", (85, 125), "4/4", "dorian mixolydian minor", "funk",
            "funk funk breakbeat", "funk slap groove locked",
            "funk16 muted riff octaves stab", "clav block stabs montuno",
-           richness=0.3, chord_bars=(1, 2, 4), swing=(0.0, 0.0, 0.3)),
+           richness=0.3, chord_bars=(1, 2, 4), swing=(0.0, 0.0, 0.3),
+           swing_grid=0.5),
     _style("disco", (105, 132), "4/4", "minor major dorian", "minor pop funk",
            "disco house", "slap octaves groove", "funk16 octaves muted strum",
            "block stabs octaves", richness=0.3),
     _style("house", (115, 135), "4/4", "minor dorian major", "minor modal funk",
            "house house disco", "groove octaves offbeat eighths", "muted ostinato stab rests",
-           "stabs ostinato block repeat", richness=0.4, chord_bars=(0.5, 1, 2)),
+           "stabs ostinato block repeat long", richness=0.4, chord_bars=(0.5, 1, 2)),
     _style("blues", (60, 140), "4/4 4/4 12/8", "blues mixolydian minor", "blues",
            "shuffle shuffle rock", "walk boogie root", "shuffle lead strum riff",
            "boogie comp block melody", swing=(0.7, 1.0, 0.9), chord_bars=(1,)),
@@ -65,14 +67,15 @@ _TABLE = (
     _style("samba", (90, 125), "2/4 4/4", "major minor", "jazz pop", "samba", "bossa groove",
            "bossa funk16", "montuno comp melody", richness=0.3),
     _style("reggae", (65, 95), "4/4", "minor major dorian", "pop minor modal",
-           "reggae", "reggae melodic", "skank muted", "skank bubble block", swing=(0.0, 0.3, 0.6)),
+           "reggae", "reggae melodic", "skank muted", "skank bubble block", swing=(0.0, 0.3, 0.6),
+           swing_grid=0.5),
     _style("ska", (120, 180), "4/4", "major minor", "pop minor rock", "ska rock punk",
            "walk eighths", "skank", "skank block"),
     _style("latin", (85, 125), "4/4", "minor major harmonic", "minor pop jazz",
            "latin latin samba", "tumbao", "pick lead stab roll", "montuno montuno octaves"),
     _style("metal", (90, 220), "4/4 4/4 7/8 3/4", "phrygian minor harmonic locrian",
            "rock chromatic minor", "metal blast halftime", "gallop eighths locked",
-           "palm power gallop lead riff tremolo run", "octaves arpeggio block rests"),
+           "palm power gallop lead riff tremolo run", "octaves arpeggio block long rests"),
     _style("punk", (150, 220), "4/4", "major minor", "rock pop", "punk", "eighths",
            "power strum", "eighths rests block"),
     _style("waltz", (80, 190), "3/4 3/4 6/8", "major minor harmonic", "pop jazz minor diatonic",
@@ -84,9 +87,10 @@ _TABLE = (
            "oompah strum", "oompah melody octaves"),
     _style("hiphop", (65, 100), "4/4", "minor dorian phrygian", "minor jazz modal",
            "trap trap breakbeat funk", "long groove root", "ostinato pick muted",
-           "ostinato ballad block rootless", swing=(0.0, 0.4, 0.6)),
+           "ostinato ballad block rootless", swing=(0.0, 0.4, 0.6),
+           swing_grid=0.5),
     _style("drumbass", (150, 180), "4/4", "minor dorian", "minor modal", "breakbeat",
-           "long funk groove", "swell ostinato", "stabs arpeggio ballad"),
+           "long funk groove", "swell ostinato", "stabs arpeggio ballad long"),
     _style("folk", (70, 140), "4/4 3/4 6/8", "major mixolydian dorian", "pop diatonic modal",
            "percussion ballad brush train", "root rootfifth melodic", "pick strum boomchick roll",
            "melody arpeggio block", rest=0.15),
@@ -124,5 +128,6 @@ def draw_style(rng: Random) -> Style:
         return style
     mixed = {field: getattr(rng.choice(rows), field) for field in Style._fields}
     if rng.random() < 0.6:  # mostly a tempo with the metre it belongs to
-        mixed.update(tempo=style.tempo, metres=style.metres, swing=style.swing)
+        for field in ("tempo", "metres", "swing", "swing_grid"):
+            mixed[field] = getattr(style, field)
     return Style(**{**mixed, "name": "hybrid"})
