@@ -1,8 +1,8 @@
 """What an engineer does to a stem: amplifier, equaliser, compressor, modulation, room.
 
 Every effect is a function of audio ``[T]`` and its settings; `random_effects` draws settings,
-mostly mild. All are written for speed on a CPU (a few milliseconds for 24 s), which is why they are not
-torchaudio's: its phaser and flanger take seconds where they have no compiled loop.
+mostly mild. All are written for speed on a CPU (a few milliseconds for 24 s), which is why they
+are not torchaudio's: its phaser takes seconds where it has no compiled loop.
 """
 
 from __future__ import annotations
