@@ -1,0 +1,130 @@
+"""SI-SDRi against denoiser-equivalents and seconds, setting by setting."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from mgdm_audio.engine import SAMPLERS, MixtureSum, karras_schedule, sample
+from mgdm_audio.evaluation import si_sdr_improvement
+from mgdm_audio.pretrained import Prior
+
+from .settings import Setting
+
+#: A call with its vector-Jacobian product costs about three plain calls.
+GRADIENT = 3
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one setting reached: SI-SDRi in dB, costs a second of audio."""
+
+    name: str
+    si_sdri: float
+    error: float
+    stems: tuple[float, ...]
+    equivalents: float
+    seconds: float
+
+
+def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: str) -> Point:
+    """Separate every track ``[K, T]`` as one item and score it against its own stems."""
+    scores, calls, seconds, audio = [], 0, 0.0, 0.0
+    for index, stems in enumerate(tracks):
+        stems = stems.to(device)
+        began = time.perf_counter()
+        total = 0.0
+        for draw in range(setting.draws):
+            estimate, cost = _draw(prior, stems, setting, seed=1000 * index + draw, device=device)
+            total, calls = total + estimate, calls + cost
+        seconds += time.perf_counter() - began
+        audio += stems.shape[-1] / prior.samplerate
+        scores.append(
+            si_sdr_improvement(total / setting.draws, stems, prior.samplerate, silent="skip").cpu()
+        )
+    table = torch.stack(scores)
+    means = table.nanmean(1).double()
+    spread = 1.96 * means[~means.isnan()].std().item() / max(len(tracks), 1) ** 0.5
+    return Point(
+        setting.name,
+        table.nanmean(0).nanmean().item(),
+        spread,
+        tuple(round(v, 2) for v in table.nanmean(0).tolist()),
+        calls / len(tracks),
+        seconds / audio,
+    )
+
+
+def _draw(prior: Prior, stems: Tensor, setting: Setting, seed: int, device: str):
+    mixture = stems.sum(0)[None, None]
+    cost = 0
+
+    def count(progress) -> None:
+        nonlocal cost
+        cost = (
+            progress.denoiser_calls - progress.gradient_calls + GRADIENT * progress.gradient_calls
+        )
+
+    sampler = SAMPLERS[setting.sampler](
+        prior.denoise, MixtureSum(mixture, setting.sigma_y), **setting.options
+    )
+    low, high = prior.sigmas
+    sigmas = karras_schedule(setting.levels, low, high, setting.rho)
+    estimate = sample(sampler, sigmas, (1, *stems.shape), seed=seed, device=device, callback=count)
+    return estimate[0], cost
+
+
+def pareto(points: Sequence[Point]) -> set[str]:
+    """Names of the settings that no other beats at a lower or equal cost."""
+    best, names = -np.inf, set()
+    for point in sorted(points, key=lambda p: (p.equivalents, -p.si_sdri)):
+        if point.si_sdri > best:
+            best = point.si_sdri
+            names.add(point.name)
+    return names
+
+
+def markdown(points: Sequence[Point], sources: Sequence[str]) -> str:
+    """The table, cheapest first; settings on the Pareto front in bold."""
+    front = pareto(points)
+    head = ["setting", *sources, "mean SI-SDRi", "denoiser equivalents", "s a second of audio"]
+    rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
+    for p in sorted(points, key=lambda p: p.equivalents):
+        name = f"**{p.name}**" if p.name in front else p.name
+        mean = f"{p.si_sdri:.2f} ± {p.error:.2f}"
+        cost = [f"{p.equivalents:.0f}", f"{p.seconds:.3f}"]
+        rows.append([name, *(f"{v:.2f}" for v in p.stems), mean, *cost])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+
+
+def plot(points: Sequence[Point], path: Path) -> None:
+    """The same as a picture, with the front as a line."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    front = pareto(points)
+    line = sorted((p for p in points if p.name in front), key=lambda p: p.equivalents)
+    axes.plot([p.equivalents for p in line], [p.si_sdri for p in line], color="0.7", zorder=0)
+    for p in points:
+        axes.errorbar(p.equivalents, p.si_sdri, p.error, fmt="o", capsize=2)
+        axes.annotate(
+            p.name,
+            (p.equivalents, p.si_sdri),
+            xytext=(5, 3),
+            fontsize=7,
+            textcoords="offset points",
+        )
+    axes.set(xscale="log", xlabel="denoiser equivalents", ylabel="SI-SDRi (dB)")
+    figure.savefig(path, dpi=150)
+
+
+def as_rows(points: Sequence[Point]) -> list[dict]:
+    """Plain values, for JSON."""
+    return [asdict(point) for point in points]

@@ -1,0 +1,53 @@
+"""The cost-quality study: costs counted by hand, the front by its definition."""
+
+import pytest
+import torch
+
+from mgdm_audio.pretrained import Prior
+from recipes.bench.quality import Point, markdown, measure, pareto
+from recipes.bench.settings import GROUPS, Setting
+
+
+@pytest.fixture
+def counted():
+    """A prior for white stems of unequal power whose denoiser is exact, and its calls."""
+    calls = {"plain": 0, "gradient": 0}
+    power = torch.tensor([0.5, 0.1, 0.02, 0.01])[:, None]
+
+    def denoise(x, sigma, sigma_mix=None):
+        calls["gradient" if x.requires_grad else "plain"] += 1
+        sigma = torch.as_tensor(sigma).reshape(-1, 1, 1)
+        return x * power / (power + sigma**2)
+
+    prior = Prior(denoise, ("a", "b", "c", "d"), 1000, 4.0, (0.01, 2.0), "", True, "exact")
+    torch.manual_seed(0)
+    return prior, calls, [torch.randn(4, 8000) * power.sqrt() for _ in range(2)]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        Setting("c", "conditional", 3, draws=2, sigma_y=0.0),
+        Setting("m", "mgdm", 4, rho=3.0, options={"n_gibbs": 1, "n_gradient_last": 3}),
+    ],
+)
+def test_equivalents_are_what_the_denoiser_was_asked(counted, setting):
+    prior, calls, tracks = counted
+    point = measure(prior, tracks, setting, "cpu")
+    assert point.equivalents == (calls["plain"] + 3 * calls["gradient"]) / len(tracks)
+    assert (calls["gradient"] > 0) == (setting.sampler == "mgdm")
+    assert len(point.stems) == 4
+
+
+def test_pareto_keeps_what_nothing_cheaper_beats():
+    cost = {"a": (1, 3.0), "b": (2, 2.0), "c": (4, 4.0), "d": (4, 3.5), "e": (9, 4.0)}
+    points = [Point(n, s, 0.1, (s,), c, 1.0) for n, (c, s) in cost.items()]
+    assert pareto(points) == {"a", "c"}
+    table = markdown(points, ("bass",))
+    assert "| **a** |" in table
+    assert "| b |" in table
+
+
+def test_names_of_settings_are_unique():
+    names = [setting.name for group in GROUPS.values() for setting in group]
+    assert len(names) == len(set(names))
