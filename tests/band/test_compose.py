@@ -12,6 +12,7 @@ import pytest
 
 from recipes.band.compose import compose
 from recipes.band.compose.bass import write_bass
+from recipes.band.compose.doubling import RANGES, select, transpose
 from recipes.band.compose.drums import write_drums
 from recipes.band.compose.form import Bar, Event, Section, draw_metre, draw_sections
 from recipes.band.compose.grooves import GROOVES
@@ -24,7 +25,7 @@ from recipes.band.compose.harmony import (
     draw_progression,
     make_chord,
 )
-from recipes.band.compose.perform import Clock, Feel, perform
+from recipes.band.compose.perform import Clock, Feel, perform, tie
 from recipes.band.compose.piano import write_piano
 from recipes.band.compose.rhythm import METRES, draw_onsets, euclid, with_lengths
 from recipes.band.compose.sounds import WEIGHTS
@@ -163,9 +164,9 @@ def test_every_manner_of_a_style_can_be_written_in_every_metre(style):
         end = section.bars[-1].start + metre.length
         played = [
             *(write_drums(rng, section, m) for m in style.drums),
-            *(write_bass(rng, section, m, 28, [0.0, 1.5]) for m in style.bass),
-            *(write_guitar(rng, section, m, 40) for m in style.guitar),
-            *(write_piano(rng, section, m, 60) for m in style.piano),
+            *(write_bass(rng, section, m, 28, [0.0, 1.5]) for m in (*style.bass, "tune")),
+            *(write_guitar(rng, section, m, 40) for m in (*style.guitar, "bassline")),
+            *(write_piano(rng, section, m, 60) for m in (*style.piano, "bassline")),
         ]
         for events in played:
             assert all(begin - 1e-9 <= e.start < end + 1e-9 and e.duration > 0 for e in events)
@@ -233,6 +234,22 @@ def test_performance_stays_inside_and_keeps_velocities():
     assert notes == [(0.0, 1.0, 41, 90), (1.0, 0.5, 42, 127), (3.5, 0.5, 43, 60)]
     flat = perform(rng, events, clock, Feel(0, 0, 100, 0, 0), 4.0)
     assert {n.velocity for n in flat} == {100}
+
+
+def test_ties_join_what_follows_without_a_gap():
+    events = [Event(0, 4, 60, 90), Event(4, 4, 60, 80), Event(4, 4, 64, 80), Event(10, 1, 60, 70)]
+    assert tie(events) == [Event(0, 8, 60, 90), Event(4, 4, 64, 80), Event(10, 1, 60, 70)]
+
+
+def test_followers_play_the_leaders_notes_in_their_own_range():
+    chord = [Event(0, 1, k, 90, 0.01) for k in (40, 47, 52)] + [Event(1, 1, 20, 90)]
+    assert [e.key for e in select(chord, "top")] == [52, 20]
+    assert [e.key for e in select(chord, "bottom")] == [40, 20]
+    assert select(chord, "all") == chord
+    for stem, (low, high) in RANGES.items():
+        moved = transpose(chord, 48, stem)
+        assert all(low <= e.key <= high and e.shift == 0 for e in moved)
+        assert [(e.key - f.key) % 12 for e, f in zip(moved, chord, strict=True)] == [0] * 4
 
 
 def test_rhythms():

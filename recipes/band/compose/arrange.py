@@ -20,6 +20,7 @@ from recipes.band.compose.perform import (
     draw_pedal,
     draw_swell,
     perform,
+    tie,
 )
 from recipes.band.compose.piano import write_piano
 from recipes.band.compose.rhythm import Metre
@@ -34,6 +35,8 @@ PLACES = {
     "guitar": (40, 40, 40, 40, 36, 38, 43, 45, 31, 33, 28, 48, 52),
     "piano": (48, 52, 55, 57, 60, 60, 60, 62, 64, 67, 72, 78, 40),
 }
+#: What a player does who takes over another's part.
+SWAPPED = {"bass": "tune", "guitar": "bassline", "piano": "bassline"}
 #: How many parts play a stem, and how often.
 PARTS = {
     "bass": ((1, 2), (0.97, 0.03)),
@@ -139,6 +142,8 @@ def _draw_manners(rng: Random, stem: str, style: Style) -> list[str]:
     """What a player does in each kind of section."""
     if rng.random() < 0.15:  # a player from another band
         style = STYLES[rng.choice(sorted(STYLES))]
+    if stem in SWAPPED and rng.random() < 0.07:
+        return [SWAPPED[stem]] * 3
     choices = getattr(style, stem)
     if rng.random() < 0.5:
         return [rng.choice(choices)] * 3
@@ -188,6 +193,8 @@ def _play(
         feel = draw_feel(rng)
         if tight:
             feel = feel._replace(push=tight.push, jitter=tight.jitter)
+        if rng.random() < (0.5 if manner in ("long", "swell") else 0.05):
+            events = tie(events)
         notes = perform(rng, events, clock, feel, seconds)
         if not notes:
             continue

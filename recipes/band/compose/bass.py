@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from recipes.band.compose.form import Event, Section
 from recipes.band.compose.harmony import Chord
+from recipes.band.compose.melody import write_melody
 from recipes.band.compose.rhythm import with_lengths
 from recipes.band.compose.voicing import fold, nearest, scale_step
 
@@ -137,7 +138,12 @@ def _walk(rng: Random, chord: Chord, after: Chord, key: int, low: int, first: bo
 def write_bass(
     rng: Random, section: Section, manner: str, low: int, kicks: list[float]
 ) -> list[Event]:
-    """One section of bass. `low` is the lowest root liked; `kicks` a bar of the kick drum."""
+    """One section of bass. `low` is the lowest root liked; `kicks` a bar of the kick drum.
+
+    "tune" is a melody where another instrument would play it.
+    """
+    if manner == "tune":
+        return write_melody(rng, section, low + rng.uniform(10, 34), rng.uniform(6, 12))
     if manner == "high":
         low += 14
     bars = rng.choice((1, 1, 2, 4))

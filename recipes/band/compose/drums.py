@@ -38,6 +38,8 @@ def write_drums(rng: Random, section: Section, manner: str) -> list[Event]:
     if rng.random() < section.unity * 0.6:  # the kick plays the hook
         groove = [h for h in groove if h[1] != kit.KICK]
         groove += [(p, kit.KICK, 105.0) for p in section.hook]
+    if rng.random() < 0.06:
+        groove = _stack(rng, groove)
     twin = _vary(rng, metre, groove) if not steady and rng.random() < 0.5 else groove
     level = 0.6 + 0.45 * section.intensity
     fill_every = 99 if steady else rng.choice((2, 4, 4, 8, 8, 99))
@@ -148,6 +150,15 @@ def _layer(rng: Random, metre: Metre) -> list[Hit]:
     if rng.random() < 0.6:
         return _timekeeper(rng, metre, key)
     return [(p, key, 80.0) for p in draw_onsets(rng, metre, rng.uniform(0.1, 0.6), rng.random())]
+
+
+def _stack(rng: Random, groove: list[Hit]) -> list[Hit]:
+    """Every key doubled by another one, as when two kits or a machine play along."""
+    partner = {
+        key: rng.choice((*kit.TOMS, kit.CLAP, kit.OPEN, kit.RIDE, *kit.HAND))
+        for _, key, _ in groove
+    }
+    return groove + [(p, partner[key], velocity * 0.9) for p, key, velocity in groove]
 
 
 def _percussion(rng: Random, metre: Metre) -> list[Hit]:

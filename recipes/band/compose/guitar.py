@@ -5,12 +5,15 @@ from __future__ import annotations
 from random import Random
 from typing import NamedTuple
 
+from recipes.band.compose.bass import write_bass
 from recipes.band.compose.form import Event, Section
 from recipes.band.compose.harmony import Chord
 from recipes.band.compose.melody import thicken, write_cycle, write_line, write_melody
 from recipes.band.compose.rhythm import with_lengths
 from recipes.band.compose.voicing import fold, strum_shape, voice
 
+#: What a guitar or piano plays in the place of a bass.
+BASSLINES = ("root", "eighths", "walk", "melodic", "arpeggio", "groove", "boogie", "long")
 LINES = ("riff", "muted", "octaves", "tremolo", "ostinato", "drift", "run")
 
 
@@ -190,6 +193,8 @@ def write_guitar(rng: Random, section: Section, manner: str, low: int) -> list[E
     """One section of guitar; `low` is the lowest key of its shapes."""
     if manner == "rests":
         return []
+    if manner == "bassline":
+        return write_bass(rng, section, rng.choice(BASSLINES), min(low, 43), [])
     if manner == "lead":
         events = write_melody(rng, section, low + rng.uniform(12, 36), rng.uniform(5, 14))
         return thicken(section, events, rng.choice((-2, -5, -4))) if rng.random() < 0.15 else events

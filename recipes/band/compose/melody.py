@@ -32,6 +32,7 @@ def write_melody(rng: Random, section: Section, centre: float, span: float = 9.0
     contour = rng.choice(CONTOURS)
     moves = [rng.choice(contour) for _ in range(24)]
     wandering = rng.random() < 0.4  # no phrase comes back
+    chromatic = rng.random() < 0.12
     key, events = nearest(section.chord_at(section.bars[0].start).tones, centre), []
     for i, bar in enumerate(section.bars):
         if i % 8 in resting:
@@ -47,7 +48,7 @@ def write_melody(rng: Random, section: Section, centre: float, span: float = 9.0
             elif strong and move and rng.random() < 0.6:
                 key = nearest(chord.tones, key + move)
             elif move:
-                key = scale_step(chord.scale, key, move)
+                key = scale_step(range(12) if chromatic else chord.scale, key, move)
             if abs(key - centre) > span:
                 key = nearest(chord.tones, centre + rng.uniform(-4, 4))
             events.append(Event(start, duration, key, velocity * (1.05 if strong else 0.97)))

@@ -50,6 +50,7 @@ class Feel(NamedTuple):
     spread: float
     wave: float = 0.0  # depth of a slow swell in loudness
     period: float = 16.0  # of the swell, in quarter notes
+    length: float = 1.0  # written durations are multiplied by this
 
 
 WRITTEN_CENTRE = 90.0  # the velocity writers think of as normal
@@ -62,14 +63,16 @@ def draw_feel(rng: Random) -> Feel:
         push, jitter = 0.0, 0.0
     else:
         push, jitter = rng.gauss(0, 0.007), rng.uniform(0.001, 0.016)
+    stretch = rng.choice(
+        (1.0,) * 12 + (rng.uniform(0.1, 0.6), rng.uniform(0.6, 1.0), rng.uniform(1.1, 3.0))
+    )
     if rng.random() < 0.25:
         fixed = rng.choice((64.0, 80.0, 90.0, 100.0, 100.0, 110.0, 127.0, 127.0, centre))
-        return Feel(push, jitter, fixed, 0.0, 0.0)
+        return Feel(push, jitter, fixed, 0.0, 0.0, length=stretch)
     spread = rng.choice((0.0, rng.uniform(1, 10)))
     wave = rng.choice((0.0, 0.0, rng.uniform(3, 20)))
-    return Feel(
-        push, jitter, centre, rng.uniform(0.3, 2.0), spread, wave, rng.choice((3, 4, 8, 16, 32))
-    )
+    period = rng.choice((3, 4, 8, 16, 32))
+    return Feel(push, jitter, centre, rng.uniform(0.3, 2.0), spread, wave, period, stretch)
 
 
 def perform(
@@ -77,10 +80,10 @@ def perform(
 ) -> list[Note]:
     """Notes within [0, duration] in order of time; no key is struck while it sounds."""
     gauss, notes = rng.gauss, []
-    push, jitter, centre, contrast, spread, wave, period = feel
+    push, jitter, centre, contrast, spread, wave, period, stretch = feel
     for start, length, key, velocity, shift in events:
         late = shift + push + (gauss(0, jitter) if jitter else 0.0)
-        begin, end = clock(start) + late, clock(start + length) + late
+        begin, end = clock(start) + late, clock(start + length * stretch) + late
         if begin >= duration - 0.02 or end <= 0.02 or not 0 <= key <= 127:
             continue
         begin = max(0.0, begin)
@@ -108,6 +111,23 @@ def _untangle(notes: list[tuple[float, float, int, int]]) -> list[Note]:
                 out[index] = before._replace(duration=begin - before.start)
         sounding[key] = len(out)
         out.append(Note(begin, end - begin, key, velocity))
+    return out
+
+
+def tie(events: list[Event]) -> list[Event]:
+    """Join notes of one key that follow one another without a gap, up to 16 quarters long."""
+    out: list[Event] = []
+    last: dict[int, int] = {}
+    for event in sorted(events):
+        index = last.get(event.key)
+        if index is not None:
+            before = out[index]
+            length = event.start + event.duration - before.start
+            if event.start - before.start <= before.duration * 1.25 and length <= 16.0:
+                out[index] = before._replace(duration=length)
+                continue
+        last[event.key] = len(out)
+        out.append(event)
     return out
 
 

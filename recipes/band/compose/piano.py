@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from random import Random
 
+from recipes.band.compose.bass import write_bass
 from recipes.band.compose.form import Event, Section
+from recipes.band.compose.guitar import BASSLINES
 from recipes.band.compose.melody import thicken, write_cycle, write_line, write_melody
 from recipes.band.compose.rhythm import with_lengths
 from recipes.band.compose.voicing import fold, nearest, spread, voice
@@ -221,7 +223,7 @@ def _melody(
     rng: Random, section: Section, manner: str, centre: int, velocity: float
 ) -> list[Event]:
     """A tune alone, in octaves or thirds, over a left hand, chords, or a second tune."""
-    events = write_melody(rng, section, centre + rng.uniform(0, 20), rng.uniform(5, 15))
+    events = write_melody(rng, section, centre + rng.uniform(0, 20), rng.choice((6, 9, 12, 16, 24)))
     roll = rng.random()
     if roll < 0.15:
         events += [e._replace(key=e.key + 12) for e in events]
@@ -300,6 +302,30 @@ def _cluster(
     return events
 
 
+def _bassline(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
+    """What a bass would play, in one hand or in octaves."""
+    events = write_bass(rng, section, rng.choice(BASSLINES), max(24, centre - 33), [])
+    if rng.random() < 0.4:
+        events += [e._replace(key=e.key + 12) for e in events]
+    return events
+
+
+def _shimmer(
+    rng: Random, section: Section, manner: str, centre: int, velocity: float
+) -> list[Event]:
+    """A chord split between two hands that alternate as fast as they can."""
+    step, size, events = rng.choice((0.125, 0.125, 1 / 6, 0.25)), rng.choice((3, 4, 5)), []
+    gate, raised = rng.choice((0.4, 0.9)), rng.choice((0, 12))
+    for bar in section.bars:
+        for i in range(int(section.metre.length / step + 1e-6)):
+            keys = voice(section.chord_at(bar.start + i * step), centre + raised, size)
+            hand = keys[1:] if i % 2 == 0 else keys[:1]
+            events += [Event(bar.start + i * step, step * gate, k, velocity) for k in hand]
+    return events
+
+
 def _repeat(
     rng: Random, section: Section, manner: str, centre: int, velocity: float
 ) -> list[Event]:
@@ -323,5 +349,5 @@ WRITERS = {
     "stride": _two_part, "oompah": _two_part, "arpeggio": _arpeggio, "montuno": _montuno,
     "melody": _melody, "boogie": _boogie, "drift": _line, "ostinato": _line, "run": _line,
     "tremolo": _line, "riff": _line, "poly": _poly, "sparse": _sparse, "cluster": _cluster,
-    "repeat": _repeat,
+    "repeat": _repeat, "bassline": _bassline, "shimmer": _shimmer,
 }  # fmt: skip
