@@ -1,0 +1,132 @@
+"""Likelihoods against torch's distributions, adjoints, and dense linear algebra."""
+
+import pytest
+import torch
+
+from mgdm_audio.engine import Gaussian, LinearGaussian, Masked, MixtureSum, Poisson
+from mgdm_audio.engine.likelihoods import conjugate_gradient
+
+B, K, T, SIGMA_Y = 3, 4, 5, 0.3
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def make(name):
+    mask = (random(K, T, seed=3) > 0).double()
+    matrix = random(6, K * T, seed=4)
+    if name == "sum":
+        return MixtureSum(random(B, 1, T, seed=1), SIGMA_Y)
+    if name == "mask":
+        return Masked(random(B, K, T, seed=1), mask, SIGMA_Y)
+    if name == "matrix":
+        return LinearGaussian.from_matrix(random(B, 6, seed=1), matrix, SIGMA_Y)
+    return LinearGaussian(
+        random(B, 6, seed=1),
+        lambda x: x.flatten(1) @ matrix.T,
+        lambda y: (y @ matrix).reshape(-1, K, T),
+        SIGMA_Y,
+    )
+
+
+LINEAR = ("sum", "mask", "matrix", "functions")
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_adjoint(name):
+    likelihood, x = make(name), random(B, K, T)
+    y = random(*likelihood.observation.shape, seed=2)
+    left = (likelihood.apply(x) * y).sum()
+    right = (x * likelihood.adjoint(y, x)).sum()
+    assert torch.allclose(left, right)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_solve_inverts_the_system_on_the_range(name):
+    likelihood, x = make(name), random(B, K, T)
+    y = likelihood.apply(random(B, K, T, seed=5))
+    gram = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64)
+    solved = likelihood.solve(y, gram, 0.2, x)
+    back = gram.reshape(-1, *[1] * (y.ndim - 1)) * likelihood.apply(likelihood.adjoint(solved, x))
+    assert torch.allclose(back + 0.2 * solved, y, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_pseudo_inverse_satisfies_the_first_penrose_condition(name):
+    likelihood, x = make(name), random(B, K, T)
+    y = likelihood.apply(x)
+    assert torch.allclose(likelihood.apply(likelihood.pinv(y, x)), y, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sum", "matrix", "functions"])
+def test_log_prob_is_the_normal_density_of_each_item(name):
+    likelihood, x = make(name), random(B, K, T)
+    normal = torch.distributions.Normal(likelihood.apply(x), SIGMA_Y)
+    expected = normal.log_prob(likelihood.observation).flatten(1).sum(1)
+    assert likelihood.log_prob(x).shape == (B,)
+    assert torch.allclose(likelihood.log_prob(x), expected)
+
+
+def test_masked_log_prob_counts_observed_entries_only():
+    likelihood, x = make("mask"), random(B, K, T)
+    normal = torch.distributions.Normal(x, SIGMA_Y).log_prob(likelihood.observation)
+    assert torch.allclose(likelihood.log_prob(x), (normal * likelihood.mask).flatten(1).sum(1))
+
+
+def test_poisson_log_prob_and_its_gradient_under_the_floor():
+    counts = torch.tensor([[3.0, 0.0, 7.0]])
+    likelihood = Poisson(counts, lambda x: x, floor=0.1)
+    x = torch.tensor([[2.0, 1.0, 5.0]], requires_grad=True)
+    expected = torch.distributions.Poisson(x.detach()).log_prob(counts).sum()
+    assert torch.allclose(likelihood.log_prob(x)[0], expected)
+    low = torch.tensor([[-2.0, 1.0, 5.0]], requires_grad=True)
+    (slope,) = torch.autograd.grad(likelihood.log_prob(low).sum(), low)
+    assert slope[0, 0] == pytest.approx(3 / 0.1 - 1)
+
+
+def test_non_linear_observation():
+    x = random(B, K, T)
+    likelihood = Gaussian(x.square(), torch.square, SIGMA_Y)
+    assert torch.equal(likelihood.residual(x), torch.zeros_like(x))
+    assert torch.equal(likelihood.residual(-x), torch.zeros_like(x))
+
+
+def test_repeat_copies_items_side_by_side():
+    likelihood, x = make("sum"), random(B, K, T)
+    twice = likelihood.repeat(2).log_prob(x.repeat_interleave(2, 0))
+    assert torch.equal(twice, likelihood.log_prob(x).repeat_interleave(2))
+    mask = make("mask").repeat(2)
+    assert mask.log_prob(x.repeat_interleave(2, 0)).shape == (2 * B,)
+
+
+def test_shapes_that_do_not_fit_are_both_named():
+    with pytest.raises(ValueError, match=r"\(3, 1, 6\).*\(3, 1, 5\)"):
+        make("sum").log_prob(random(B, K, T + 1))
+    with pytest.raises(ValueError, match=r"\(2, 1, 5\).*\(3, 1, 5\)"):
+        make("sum").log_prob(random(2, K, T))
+    with pytest.raises(ValueError, match=r"\(6, 20\).*\(4, 6\)"):
+        make("matrix").log_prob(random(B, K, T + 1))
+    with pytest.raises(ValueError, match=r"\[B, 1, \.\.\.\]"):
+        MixtureSum(random(B, 2, T), SIGMA_Y)
+
+
+def test_a_noiseless_observation_has_no_density():
+    with pytest.raises(ValueError, match="sigma_y > 0"):
+        MixtureSum(random(B, 1, T), 0.0).log_prob(random(B, K, T))
+
+
+def test_arithmetic_stays_in_full_precision_under_autocast():
+    matrix, x = random(6, K * T).float(), random(B, K, T).float()
+    likelihood = LinearGaussian.from_matrix(random(B, 6).float(), matrix, SIGMA_Y)
+    expected = likelihood.log_prob(x)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(likelihood.log_prob(x), expected)
+
+
+def test_conjugate_gradient_solves_items_of_unequal_difficulty():
+    square = random(2, 8, 8, seed=6)
+    system = square @ square.mT + 0.1 * torch.eye(8, dtype=torch.float64)
+    b = random(2, 8, seed=7) * torch.tensor([[1.0], [1e-6]], dtype=torch.float64)
+    solved = conjugate_gradient(lambda v: torch.einsum("bnm,bm->bn", system, v), b, 60)
+    assert torch.allclose(solved, torch.linalg.solve(system, b), rtol=1e-3, atol=1e-12)

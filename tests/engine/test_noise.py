@@ -1,0 +1,37 @@
+"""Random streams: one per item, whatever the batch."""
+
+import pytest
+import torch
+
+from mgdm_audio.engine.noise import Noise
+
+
+def test_an_item_draws_the_same_numbers_in_any_batch():
+    together = Noise([5, 6, 7], 3, "cpu")
+    alone = Noise([6], 1, "cpu")
+    for shape in ((2, 3), (2, 3), (5000,), (4,)):
+        assert torch.equal(together.normal((3, *shape))[1:2], alone.normal((1, *shape)))
+        assert torch.equal(together.uniform()[1:2], alone.uniform())
+
+
+def test_equal_seeds_share_their_noise_and_derived_seeds_differ():
+    shared = Noise([4, 4], 2, "cpu").normal((2, 10))
+    assert torch.equal(shared[0], shared[1])
+    derived = Noise(4, 2, "cpu").normal((2, 10))
+    assert not torch.equal(derived[0], derived[1])
+
+
+def test_numbers_are_standard_and_unrelated_between_items_and_draws():
+    noise = Noise(0, 200, "cpu")
+    draws = torch.stack([noise.normal((200, 50)) for _ in range(20)])
+    assert draws.mean().abs() < 0.01
+    assert (draws.std() - 1).abs() < 0.01
+    between_items = torch.corrcoef(draws.permute(1, 0, 2).flatten(1)[:40])
+    assert (between_items - torch.eye(40)).abs().max() < 0.2
+    between_draws = torch.corrcoef(draws.flatten(1))
+    assert (between_draws - torch.eye(20)).abs().max() < 0.06
+
+
+def test_as_many_seeds_as_items():
+    with pytest.raises(ValueError, match="2 seeds for a batch of 3"):
+        Noise([1, 2], 3, "cpu")
