@@ -58,14 +58,14 @@ WRITTEN_CENTRE = 90.0  # the velocity writers think of as normal
 
 def draw_feel(rng: Random) -> Feel:
     """From a sequencer's grid and fixed velocity to loose hands."""
-    centre = rng.choice((rng.uniform(30, 115), rng.gauss(84, 18), rng.gauss(98, 12)))
+    centre = rng.choice((rng.uniform(25, 115), rng.gauss(84, 18), rng.gauss(98, 12)))
     if rng.random() < 0.4:
         push, jitter = 0.0, 0.0
     else:
         push, jitter = rng.gauss(0, 0.007), rng.uniform(0.001, 0.016)
-    stretch = rng.choice(
-        (1.0,) * 12 + (rng.uniform(0.1, 0.6), rng.uniform(0.6, 1.0), rng.uniform(1.1, 3.0))
-    )
+    stretch = 1.0
+    if rng.random() < 0.2:
+        stretch = rng.choice((rng.uniform(0.1, 0.6), rng.uniform(0.6, 1.0), rng.uniform(1.1, 3.0)))
     if rng.random() < 0.25:
         fixed = rng.choice((64.0, 80.0, 90.0, 100.0, 100.0, 110.0, 127.0, 127.0, centre))
         return Feel(push, jitter, fixed, 0.0, 0.0, length=stretch)
@@ -115,7 +115,7 @@ def _untangle(notes: list[tuple[float, float, int, int]]) -> list[Note]:
 
 
 def tie(events: list[Event]) -> list[Event]:
-    """Join notes of one key that follow one another without a gap, up to 16 quarters long."""
+    """Join notes of one key that follow without much of a gap, to at most 16 quarters."""
     out: list[Event] = []
     last: dict[int, int] = {}
     for event in sorted(events):
@@ -123,7 +123,8 @@ def tie(events: list[Event]) -> list[Event]:
         if index is not None:
             before = out[index]
             length = event.start + event.duration - before.start
-            if event.start - before.start <= before.duration * 1.25 and length <= 16.0:
+            gap = event.start - before.start - before.duration
+            if gap <= 0.25 * min(1.0, before.duration) and length <= 16.0:
                 out[index] = before._replace(duration=length)
                 continue
         last[event.key] = len(out)

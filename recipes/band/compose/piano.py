@@ -116,7 +116,7 @@ def _chords(
     rng: Random, section: Section, manner: str, centre: int, velocity: float
 ) -> list[Event]:
     """Chords on the manner's rhythm, with or without a left hand."""
-    size, gate = rng.choice((2, 3, 3, 3, 4, 4, 5)), rng.choice(GATES)
+    size, gate = rng.choice((1, 2, 3, 3, 3, 4, 4, 5)), rng.choice(GATES)
     bars = [_onsets(rng, section, manner) for _ in range(rng.choice((1, 1, 2, 4)))]
     if manner in ("stabs", "skank", "bubble", "clav"):
         gate = rng.uniform(0.2, 0.5)

@@ -37,10 +37,11 @@ def _style(name: str, tempo: tuple[float, float], *columns: str, **more) -> Styl
 _TABLE = (
     _style("rock", (90, 160), "4/4", "major minor mixolydian dorian", "rock pop minor",
            "rock rock halftime", "eighths root groove locked",
-           "power strum riff lead arpeggio double", "block octaves eighths long rests"),
+           "power power strum strum riff lead arpeggio double", "block octaves eighths long rests"),
     _style("pop", (75, 130), "4/4 4/4 4/4 6/8", "major minor", "pop pop minor diatonic",
            "pop rock halftime house", "root eighths groove melodic locked long",
-           "strum pick arpeggio muted lead", "block ballad eighths arpeggio melody repeat long"),
+           "strum strum pick arpeggio muted lead",
+           "block ballad eighths arpeggio melody repeat long"),
     _style("ballad", (50, 85), "4/4 4/4 6/8 12/8 3/4", "major minor", "pop jazz minor diatonic",
            "ballad pop brush", "root long melodic", "pick arpeggio swell lead",
            "ballad arpeggio melody block", richness=0.3, slash=0.2),
