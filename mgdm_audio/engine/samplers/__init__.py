@@ -11,6 +11,7 @@ from .ddnm import ddnm
 from .diffpir import diffpir
 from .dps import dps
 from .mgdm import mgdm
+from .mgdm_free import mgdm_free
 from .mmps import mmps
 from .msdm import msdm_dirac, msdm_gaussian
 from .pgdm import pgdm
@@ -25,6 +26,7 @@ SAMPLERS: dict[str, Callable[..., Sampler]] = {
     "diffpir": diffpir,
     "dps": dps,
     "mgdm": mgdm,
+    "mgdm_free": mgdm_free,
     "mmps": mmps,
     "msdm_dirac": msdm_dirac,
     "msdm_gaussian": msdm_gaussian,

@@ -13,7 +13,7 @@ from ..optimiser import adam, adam_init
 from ..schedules import between
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
 
-INDEX = ("uniform", "mixed", "near_zero", "last", "fixed")
+INDEX = ("uniform", "mixed", "near_zero", "last", "fixed", "ratio")
 
 
 class MgdmState(NamedTuple):
@@ -178,6 +178,8 @@ def draw_index(
         return torch.minimum(double(sigma), high).expand(position.shape)
     if index == "last" or (index == "mixed" and at.in_last(last_fraction)):
         return high.expand(position.shape)
+    if index == "ratio":
+        return torch.minimum(double(sigma * at.sigma), high).expand(position.shape)
     if index == "near_zero":
         return low.expand(position.shape)
     return between(position, low, high, rho)
@@ -194,7 +196,7 @@ def _check(
     if n_gibbs < 1 or n_denoise < 1 or min(n_gradient, n_gradient_last) < 0:
         raise ValueError("n_gibbs and n_denoise are at least 1, gradient steps at least 0")
     _choose("index", index, INDEX)
-    if (index == "fixed") != (index_sigma is not None):
+    if (index in ("fixed", "ratio")) != (index_sigma is not None):
         raise ValueError('index_sigma goes with index="fixed", and only with it')
 
 

@@ -1,0 +1,180 @@
+"""One protocol for every sampler: what the loop and the user may rely on."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from mgdm_audio.engine import (
+    SAMPLERS,
+    DenoiserError,
+    Gaussian,
+    MixtureSum,
+    SamplingError,
+    karras_schedule,
+    sample,
+)
+from mgdm_audio.engine.analytic import gaussian
+
+B, K, T = 3, 4, 5
+SIGMAS = karras_schedule(6, 0.05, 3.0, 3.0)
+# Small settings, so that the whole protocol takes seconds.
+SETTINGS = {
+    "daps": {"n_flow": 2, "n_langevin": 3, "step_size": 1e-3},
+    "mgdm": {"n_gibbs": 2, "n_gradient": 1, "n_gradient_last": 2, "n_denoise": 2},
+    "mgdm_free": {"n_gibbs": 2, "n_denoise": 2},
+    "pnpdm": {"n_denoise": 2},
+    "tds": {"particles": 4, "spread": 2.0},
+}
+every_sampler = pytest.mark.parametrize("name", sorted(SAMPLERS))
+
+
+def make_prior():
+    generator = torch.Generator().manual_seed(0)
+    root = torch.randn(K * T, K * T, generator=generator)
+    covariance = root @ root.T / (K * T) + 0.1 * torch.eye(K * T)
+    return gaussian(torch.randn(K, T, generator=generator), covariance)
+
+
+PRIOR = make_prior()
+MIXTURE = PRIOR.sample(B, torch.Generator().manual_seed(1)).sum(1, keepdim=True)
+
+
+def run(name, mixture=MIXTURE, denoise=PRIOR.denoise, shape=(B, K, T), **options):
+    sampler = SAMPLERS[name](denoise, MixtureSum(mixture, 0.2), **SETTINGS.get(name, {}))
+    return sample(sampler, SIGMAS, shape, **options)
+
+
+@every_sampler
+def test_result_has_the_asked_shape_and_is_finite(name):
+    x0 = run(name)
+    assert x0.shape == (B, K, T)
+    assert x0.dtype == torch.float32
+    assert torch.isfinite(x0).all()
+    assert not x0.requires_grad
+
+
+@every_sampler
+def test_a_seed_decides_the_result(name):
+    assert torch.equal(run(name, seed=3), run(name, seed=3))
+    assert not torch.allclose(run(name, seed=3), run(name, seed=4))
+
+
+@every_sampler
+def test_an_item_does_not_depend_on_its_batch(name):
+    together = run(name, seed=[7, 8, 9])
+    alone = run(name, MIXTURE[1:2], shape=(1, K, T), seed=[8])
+    assert torch.allclose(together[1:2], alone, atol=1e-4)
+
+
+@every_sampler
+def test_items_with_equal_seeds_and_observations_are_equal(name):
+    x0 = run(name, MIXTURE[:1], shape=(2, K, T), seed=[5, 5])
+    assert torch.allclose(x0[0], x0[1], atol=1e-5)
+
+
+@every_sampler
+def test_callback_reports_every_level_and_the_true_cost(name):
+    seen, reports = [], []
+
+    def counted(x, *levels):
+        seen.append(len(x))
+        return PRIOR.denoise(x, *levels)
+
+    x0 = run(name, denoise=counted, callback=reports.append)
+    assert [report.step for report in reports] == list(range(len(SIGMAS)))
+    assert [report.sigma for report in reports] == pytest.approx(SIGMAS.tolist())
+    assert torch.equal(reports[-1].x0, x0)
+    # Particles of one item are evaluated in one call: the cost counts each of them.
+    assert reports[-1].denoiser_calls == sum(seen) // B
+    gradients = [report.gradient_calls for report in reports]
+    assert gradients == sorted(gradients)
+
+
+@every_sampler
+def test_gradients_are_counted_as_autograd_runs_them(name):
+    reports, backward = [], []
+
+    class Tap(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, slope):
+            backward.append(len(slope))
+            return slope
+
+    run(name, denoise=lambda x, *s: Tap.apply(PRIOR.denoise(x, *s)), callback=reports.append)
+    assert reports[-1].gradient_calls == sum(backward) // B
+
+
+@every_sampler
+def test_autocast_reaches_the_denoiser_only(name):
+    layer = torch.nn.Linear(T, T, bias=False)
+    layer.weight.data = 0.5 * torch.eye(T)
+    seen = set()
+
+    def network(x, *levels):
+        out = layer(x)
+        seen.add(out.dtype)
+        return out
+
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        x0 = run(name, denoise=network)
+    assert seen == {torch.bfloat16}
+    assert x0.dtype == torch.float32
+    # Half precision of the denoiser changes the result a little, not by its own size.
+    assert (x0 - run(name, denoise=network)).norm() < 0.3 * x0.norm()
+
+
+@every_sampler
+def test_unknown_settings_are_refused(name):
+    with pytest.raises(TypeError, match="n_gibs"):
+        SAMPLERS[name](PRIOR.denoise, MixtureSum(MIXTURE, 0.2), n_gibs=3)
+
+
+@every_sampler
+def test_an_observation_that_does_not_fit_names_both_shapes(name):
+    with pytest.raises(ValueError, match=r"\(3, 1, 5\).*\(3, 1, 6\)"):
+        run(name, torch.zeros(B, 1, T + 1))
+
+
+@every_sampler
+def test_a_denoiser_that_returns_nan_is_reported_with_its_level(name):
+    def broken(x, sigma, *rest):
+        x0 = PRIOR.denoise(x, sigma, *rest)
+        return torch.where(sigma.reshape(-1, 1, 1) < 0.5, torch.nan, x0)
+
+    with pytest.raises(DenoiserError, match=r"step \d, sigma") as caught:
+        run(name, denoise=broken)
+    assert caught.value.sigma == pytest.approx(SIGMAS[caught.value.step].item())
+
+
+@every_sampler
+def test_a_denoiser_that_changes_the_shape_is_refused(name):
+    with pytest.raises(ValueError, match=r"\(.*4, 5\) into \(.*4, 4\)"):
+        run(name, denoise=lambda x, *levels: PRIOR.denoise(x, *levels)[..., :-1])
+
+
+@pytest.mark.parametrize("name", ["daps", "dps", "mgdm", "pnpdm", "reddiff", "tds"])
+def test_non_linear_observations_are_served(name):
+    target = PRIOR.sample(B, torch.Generator().manual_seed(2))
+    likelihood = Gaussian(target.sum(1, keepdim=True).tanh(), lambda x: x.sum(1, True).tanh(), 0.2)
+    settings = SETTINGS.get(name, {}) | ({"n_langevin": 3} if name == "pnpdm" else {})
+    x0 = sample(SAMPLERS[name](PRIOR.denoise, likelihood, **settings), SIGMAS, (B, K, T))
+    assert torch.isfinite(x0).all()
+
+
+@pytest.mark.parametrize(
+    "name", ["conditional", "ddnm", "diffpir", "mgdm_free", "mmps", "msdm_dirac", "pgdm"]
+)
+def test_samplers_for_linear_observations_refuse_others(name):
+    with pytest.raises(TypeError, match="not Gaussian"):
+        SAMPLERS[name](PRIOR.denoise, Gaussian(torch.zeros(1, 1, T), torch.tanh, 0.2))
+
+
+def test_a_sampler_that_diverges_is_reported():
+    sampler = SAMPLERS["daps"](PRIOR.denoise, MixtureSum(MIXTURE, 1e-3), step_size=1e9)
+    with pytest.raises(SamplingError, match="diverged"):
+        sample(sampler, SIGMAS, (B, K, T))
