@@ -18,13 +18,13 @@ from recipes.band.compose.form import Bar, Event, Section, draw_metre, draw_sect
 from recipes.band.compose.grooves import GROOVES
 from recipes.band.compose.guitar import write_guitar
 from recipes.band.compose.harmony import (
-    LOOPS,
     QUALITIES,
     SCALES,
     Span,
     draw_progression,
     make_chord,
 )
+from recipes.band.compose.loops import LOOPS
 from recipes.band.compose.perform import Clock, Feel, perform, tie
 from recipes.band.compose.piano import write_piano
 from recipes.band.compose.rhythm import METRES, draw_onsets, euclid, with_lengths
@@ -66,6 +66,14 @@ def test_seeds_differ():
 def test_length_must_be_positive(seconds):
     with pytest.raises(ValueError, match="more than 0 s"):
         compose(0, seconds)
+
+
+def test_seeds_are_whole_numbers_from_zero():
+    assert compose(np.int64(5), 4.0) == compose(5, 4.0)
+    with pytest.raises(ValueError, match="negative"):
+        compose(-1)
+    with pytest.raises(TypeError):
+        compose(1.5)
 
 
 @pytest.mark.parametrize("seconds", [0.3, 3.0, 90.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from itertools import pairwise
+from operator import index
 from random import Random
 from typing import NamedTuple
 
@@ -50,8 +51,11 @@ def compose(seed: int, seconds: float = 24.0) -> Song:
     """A song of `seconds` seconds, the same for the same seed.
 
     Raises:
-        ValueError: `seconds` is not positive.
+        ValueError: `seconds` is not positive, or `seed` is negative.
     """
+    seed = index(seed)  # numpy's integers too
+    if seed < 0:
+        raise ValueError(f"a seed must not be negative, got {seed}")
     if seconds <= 0:
         raise ValueError(f"a song must last more than 0 s, got {seconds}")
     # Python's generator: one draw at a time it is some twenty times faster than numpy's.

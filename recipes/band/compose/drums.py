@@ -13,12 +13,15 @@ from recipes.band.compose.rhythm import Metre, draw_onsets
 
 Hit = tuple[float, int, float]
 
+#: Manners that have no table.
+INVENTED = ("invent", "waltz")
 #: Manners that are nothing without their sixteenths.
 SIXTEENTHS = ("samba", "latin", "blast", "train", "march", "trap")
 
 CHIMING = (kit.HAT, kit.HAT, kit.HAT, kit.HAT, kit.HAT, kit.RIDE, kit.RIDE, kit.RIDE, kit.OPEN,
            kit.OPEN, kit.PEDAL, kit.CRASH, kit.CRASH2, kit.BELL, kit.CHINA, kit.SHAKER,
            kit.TAMBOURINE, kit.COWBELL, kit.CABASA, kit.TOMS[-1])  # fmt: skip
+LAYERS = (kit.PEDAL, kit.PEDAL, kit.CRASH, kit.TAMBOURINE, kit.SHAKER, kit.COWBELL)
 FILLS = (
     (kit.SNARE,), (kit.SNARE, *kit.TOMS), kit.TOMS, (kit.SNARE, 48, 45, 41),
     (kit.KICK, kit.SNARE, 43), (kit.SNARE, kit.SNARE2), (kit.KICK, *kit.TOMS),
@@ -63,11 +66,13 @@ def write_drums(rng: Random, section: Section, manner: str) -> list[Event]:
 
 
 def draw_groove(rng: Random, metre: Metre, manner: str) -> list[Hit]:
-    """One bar of `manner`. Tables are in four; other metres and "pulse" are invented to fit."""
+    """One bar of `manner`. The tables are in four; other metres have theirs invented to fit."""
     if manner == "percussion":
         return _percussion(rng, metre)
     if manner == "random":
         return _random(rng, metre)
+    if manner not in kit.GROOVES and manner not in INVENTED:
+        raise ValueError(f"no groove is called {manner!r}")
     if manner in kit.GROOVES and metre.name in ("4/4", "2/4") and rng.random() < 0.8:
         steps = metre.steps
         hits = [
@@ -136,17 +141,7 @@ def _timekeeper(rng: Random, metre: Metre, key: int) -> list[Hit]:
 
 def _layer(rng: Random, metre: Metre) -> list[Hit]:
     """Something small on top: a pedalled hat, tambourine, shaker, cowbell, hand drum."""
-    key = rng.choice(
-        (
-            kit.PEDAL,
-            kit.PEDAL,
-            kit.CRASH,
-            kit.TAMBOURINE,
-            kit.SHAKER,
-            kit.COWBELL,
-            rng.choice(kit.HAND),
-        )
-    )
+    key = rng.choice((*LAYERS, rng.choice(kit.HAND)))
     if rng.random() < 0.6:
         return _timekeeper(rng, metre, key)
     return [(p, key, 80.0) for p in draw_onsets(rng, metre, rng.uniform(0.1, 0.6), rng.random())]

@@ -52,7 +52,32 @@ def write_melody(rng: Random, section: Section, centre: float, span: float = 9.0
             if abs(key - centre) > span:
                 key = nearest(chord.tones, centre + rng.uniform(-4, 4))
             events.append(Event(start, duration, key, velocity * (1.05 if strong else 0.97)))
+    if rng.random() < 0.25:
+        return decorate(rng, section, events, rng.uniform(0.03, 0.35))
     return events
+
+
+def decorate(rng: Random, section: Section, events: list[Event], chance: float) -> list[Event]:
+    """Grace notes, mordents, trills and repeated strokes on some of the notes."""
+    out = []
+    for event in events:
+        start, length, key, velocity, shift = event
+        if length < 0.2 or rng.random() > chance:
+            out.append(event)
+            continue
+        upper = scale_step(section.chord_at(start).scale, key, 1)
+        figure = rng.choice(("grace", "grace", "mordent", "trill", "strokes"))
+        if figure == "grace":
+            below = rng.choice((key - 1, key - 2, upper))
+            out += [Event(start, 0.08, below, velocity * 0.85, shift - 0.05), event]
+            continue
+        step = 0.125 if length < 1 else rng.choice((0.125, 1 / 6, 0.25))
+        count = 3 if figure == "mordent" else max(2, int(length / step))
+        keys = (key, key) if figure == "strokes" else (key, upper)
+        for i in range(count):
+            last = length - i * step if i + 1 == count else step
+            out.append(Event(start + i * step, max(0.05, last), keys[i % 2], velocity, shift))
+    return out
 
 
 def write_line(rng: Random, section: Section, base: int, manner: str) -> list[Event]:

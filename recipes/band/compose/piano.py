@@ -25,6 +25,12 @@ MONTUNO = (
     (0.5, 1.5, 2, 2.5, 3.5),
     (0, 0.75, 1.5, 2.25, 3),
 )
+#: Chordal manners with a rhythm of their own making: (density, syncopation).
+DRAWN = {
+    "block": ((0.04, 0.3), 0.1), "octaves": ((0.12, 0.5), 0.3), "stabs": ((0.12, 0.35), 0.55),
+    "clav": ((0.3, 0.7), 0.6), "comp": ((0.06, 0.3), 0.5), "rootless": ((0.06, 0.3), 0.5),
+    "bossa": ((0.1, 0.35), 0.6),
+}  # fmt: skip
 GATES = (0.25, 0.5, 0.8, 0.95, 1.0, 1.0)
 
 
@@ -146,10 +152,7 @@ def _onsets(rng: Random, section: Section, manner: str) -> list[float]:
         return [p + unit / 2 for p in metre.pulses if p + unit / 2 < metre.length]
     if manner == "bubble":
         return [p + q for p in metre.pulses for q in (0.25, 0.5, 0.75) if p + q < metre.length]
-    density, syncopation = {
-        "block": ((0.04, 0.3), 0.1), "stabs": ((0.12, 0.35), 0.55), "clav": ((0.3, 0.7), 0.6),
-        "octaves": ((0.12, 0.5), 0.3), "comp": ((0.06, 0.3), 0.5),
-    }.get(manner, ((0.06, 0.3), 0.5))  # fmt: skip
+    density, syncopation = DRAWN[manner]
     return section.onsets(rng, rng.uniform(*density), syncopation)
 
 
