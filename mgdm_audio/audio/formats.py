@@ -9,19 +9,20 @@ import numpy as np
 
 
 class Format(NamedTuple):
-    """Names are libsndfile's; `limit` is whether samples must lie within full scale."""
+    """Names are libsndfile's; `limit`: samples must lie within full scale; `bits` of integers."""
 
     container: str
     subtype: str
     extension: str
     limit: bool
+    bits: int | None = None
 
 
 FORMATS = {
-    "wav16": Format("WAV", "PCM_16", "wav", True),
-    "wav24": Format("WAV", "PCM_24", "wav", True),
+    "wav16": Format("WAV", "PCM_16", "wav", True, 16),
+    "wav24": Format("WAV", "PCM_24", "wav", True, 24),
     "float32": Format("WAV", "FLOAT", "wav", False),
-    "flac": Format("FLAC", "PCM_24", "flac", True),
+    "flac": Format("FLAC", "PCM_24", "flac", True, 24),
     "ogg": Format("OGG", "VORBIS", "ogg", True),
 }
 

@@ -33,10 +33,11 @@ def write_files(
     for path in files:
         if path.exists() and not overwrite:
             raise AudioFileError(f"{path}: exists already; pass --overwrite to replace it.")
-    temporary = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in files}
+    temporary: dict[Path, Path] = {}
     try:
         for path, audio in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
+            temporary[path] = path.with_name(f".{path.name}.{os.getpid()}.part")
             _write(temporary[path], audio, samplerate, format)
         for path, part in temporary.items():
             os.replace(part, path)
@@ -66,12 +67,13 @@ def write_text(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        try:
+            part.write_text(text, encoding="utf-8")
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
         raise AudioFileError(f"{path}: cannot be written ({error.strerror}).") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _write(path: Path, audio: np.ndarray, samplerate: int, format: Format) -> None:
@@ -85,4 +87,13 @@ def _write(path: Path, audio: np.ndarray, samplerate: int, format: Format) -> No
         ) as file,
     ):
         for start in range(0, audio.shape[-1], CHUNK):
-            file.write(audio[:, start : start + CHUNK].T)
+            file.write(_encode(audio[:, start : start + CHUNK].T, format.bits))
+
+
+def _encode(audio: np.ndarray, bits: int | None) -> np.ndarray:
+    """Round to `bits`, left-aligned in 32-bit integers; libsndfile itself would round down."""
+    if bits is None:
+        return audio
+    steps = 2.0 ** (bits - 1)
+    rounded = np.rint(audio * steps).clip(-steps, steps - 1).astype(np.int32)
+    return np.ascontiguousarray(rounded << (32 - bits))

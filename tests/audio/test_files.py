@@ -1,0 +1,167 @@
+"""Reading and writing: what comes back, and one sentence for every bad file."""
+
+import struct
+
+import numpy as np
+import pytest
+import soundfile
+
+from mgdm_audio.audio import FORMATS, audio_info, find_tracks, fit_range, read_audio, write_files
+from mgdm_audio.errors import AudioFileError
+
+
+def noise(seconds=0.5, channels=2, rate=44100):
+    rng = np.random.default_rng(1)
+    return (0.2 * rng.standard_normal((channels, round(seconds * rate)))).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "subtype", "tolerance"),
+    [
+        ("a.wav", "WAV", "PCM_16", 4e-5),
+        ("a.wav", "WAV", "FLOAT", 0),
+        ("a.flac", "FLAC", "PCM_24", 2e-7),
+        ("a.aiff", "AIFF", "PCM_24", 2e-7),
+        ("a.ogg", "OGG", "VORBIS", 1.0),
+        ("a.mp3", "MP3", "MPEG_LAYER_III", 1.0),
+    ],
+)
+def test_reads_what_libsndfile_writes(tmp_path, name, format, subtype, tolerance):
+    audio, path = noise(), tmp_path / name
+    soundfile.write(path, audio.T, 44100, format=format, subtype=subtype)
+    read, rate = read_audio(path)
+    assert rate == 44100
+    assert read.dtype == np.float32
+    assert read.shape == audio.shape
+    np.testing.assert_allclose(read, audio, atol=tolerance)
+    assert audio_info(path).seconds == pytest.approx(0.5)
+
+
+def test_reads_a_part(tmp_path):
+    audio, path = noise(1.0), tmp_path / "a.wav"
+    soundfile.write(path, audio.T, 44100, subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(path, 0.25, 0.5)[0], audio[:, 11025:33075])
+    np.testing.assert_array_equal(read_audio(path, 0.25, 9.0)[0], audio[:, 11025:])
+    with pytest.raises(AudioFileError, match="cannot start at 2 s"):
+        read_audio(path, 2.0)
+
+
+def wav_bytes(tmp_path, name="whole.wav", **options):
+    path = tmp_path / name
+    soundfile.write(path, noise(1.0).T, 44100, **options)
+    return path.read_bytes()
+
+
+def bad_files(tmp_path):
+    """Name, content, and what the message must say."""
+    whole = wav_bytes(tmp_path)
+    ogg = wav_bytes(tmp_path, "whole.ogg")
+    flac = wav_bytes(tmp_path, "whole.flac")
+    nan = noise(0.1)
+    nan[1, 2000] = np.nan
+    soundfile.write(tmp_path / "n.wav", nan.T, 44100, subtype="FLOAT")
+    return {
+        "empty": (b"", "empty"),
+        "text": (b"this is no audio\n" * 50, "not an audio file"),
+        "no_samples": (whole[:40] + struct.pack("<I", 0), "no samples"),
+        "cut_wav": (whole[: len(whole) // 2], "cut short"),
+        "cut_ogg": (ogg[: len(ogg) * 2 // 3], "cut short"),
+        "cut_flac": (flac[: len(flac) // 2], "cut short|broken"),
+        "nan": ((tmp_path / "n.wav").read_bytes(), "NaN or infinite samples at 0.045 s"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case", ["empty", "text", "no_samples", "cut_wav", "cut_ogg", "cut_flac", "nan"]
+)
+def test_bad_files_have_one_clear_sentence(tmp_path, case):
+    content, message = bad_files(tmp_path)[case]
+    path = tmp_path / f"{case}.bin"
+    path.write_bytes(content)
+    with pytest.raises(AudioFileError, match=message) as caught:
+        read_audio(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cut_file_can_be_read_up_to_the_cut(tmp_path):
+    content = wav_bytes(tmp_path)
+    path = tmp_path / "cut.wav"
+    path.write_bytes(content[: len(content) // 2])
+    assert read_audio(path, duration=0.4)[0].shape[1] == round(0.4 * 44100)
+
+
+def test_a_wav_of_unknown_length_is_not_cut(tmp_path):
+    """What programs write to a pipe: sizes of all ones."""
+    content = bytearray(wav_bytes(tmp_path))
+    at = content.index(b"data") + 4
+    content[4:8] = content[at : at + 4] = b"\xff\xff\xff\xff"
+    path = tmp_path / "pipe.wav"
+    path.write_bytes(content)
+    assert read_audio(path)[0].shape == (2, 44100)
+
+
+def test_missing_files_and_folders(tmp_path):
+    with pytest.raises(AudioFileError, match="no such file"):
+        read_audio(tmp_path / "none.wav")
+    with pytest.raises(AudioFileError, match="folder"):
+        read_audio(tmp_path)
+
+
+def test_finds_tracks_in_folders_in_order(tmp_path):
+    for name in ("b.wav", "a.FLAC", "notes.txt"):
+        (tmp_path / name).touch()
+    single = tmp_path / "notes.txt"
+    assert find_tracks([tmp_path, single]) == [tmp_path / "a.FLAC", tmp_path / "b.wav", single]
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_writes_every_format(tmp_path, name):
+    tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(22050) / 44100)
+    audio, format = np.stack([tone, 0.5 * tone]).astype(np.float32), FORMATS[name]
+    path = tmp_path / "new" / f"stem.{format.extension}"
+    assert write_files({path: audio}, 44100, format) == [path]
+    read = soundfile.read(path, always_2d=True)[0].T
+    error = np.sqrt(np.mean((read - audio) ** 2)) / np.sqrt(np.mean(audio**2))
+    limits = {"wav16": 1e-4, "wav24": 1e-6, "float32": 1e-9, "flac": 1e-6, "ogg": 0.05}
+    assert read.shape == audio.shape
+    assert error <= limits[name]
+    assert soundfile.info(path).subtype == format.subtype
+
+
+def test_all_files_or_none(tmp_path):
+    good, bad = tmp_path / "good.flac", tmp_path / "bad.flac"
+    many = np.zeros((9, 100), np.float32)  # FLAC has at most eight channels
+    with pytest.raises(AudioFileError, match=r"bad\.flac.*FLAC"):
+        write_files({good: noise(), bad: many}, 44100, FORMATS["flac"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_never_replaces_unasked(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_text("mine")
+    with pytest.raises(AudioFileError, match="--overwrite"):
+        write_files({path: noise()}, 44100, FORMATS["wav16"])
+    assert path.read_text() == "mine"
+    write_files({path: noise()}, 44100, FORMATS["wav16"], overwrite=True)
+    assert soundfile.info(path).frames == 22050
+
+
+def test_unwritable_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(AudioFileError, match="cannot be written"):
+        write_files({tmp_path / "file" / "a.wav": noise()}, 44100, FORMATS["wav16"])
+
+
+def test_clip_modes():
+    stems = {"a": np.array([0.5, -2.0], np.float32), "b": np.array([0.25, 1.0], np.float32)}
+    scaled, factor = fit_range(stems, "rescale")
+    np.testing.assert_allclose(scaled["a"] / stems["a"], factor)
+    np.testing.assert_allclose(scaled["b"] / stems["b"], factor)
+    assert np.abs(scaled["a"]).max() == pytest.approx(0.999)
+    np.testing.assert_array_equal(fit_range(stems, "clamp")[0]["a"], [0.5, -1.0])
+    np.testing.assert_array_equal(fit_range(stems, "none")[0]["a"], stems["a"])
+    np.testing.assert_array_equal(fit_range(stems, "rescale", limit=False)[0]["a"], stems["a"])
+    assert fit_range({"b": stems["b"]}, "rescale")[1] == 1.0
+    with pytest.raises(ValueError, match="louder"):
+        fit_range(stems, "louder")

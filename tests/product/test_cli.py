@@ -1,0 +1,249 @@
+"""The command as a shell sees it: exit status, stdout, stderr, files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import soundfile
+
+import mgdm_audio
+from mgdm_audio import pretrained
+from mgdm_audio.cli import main
+from mgdm_audio.engine import SAMPLERS
+from mgdm_audio.presets import QUALITIES, SAMPLER_PRESETS
+
+from .conftest import music
+
+SOURCES = ["bass", "drums", "guitar", "piano"]
+
+
+@pytest.fixture
+def separate(prior_folder, tmp_path, capsys):
+    """Run the command with the tiny prior; gives exit status, stdout and stderr."""
+
+    def run(*arguments, fast=True):
+        base = ["--name", prior_folder, "--out", tmp_path / "out", "--device", "cpu"]
+        base += ["--quality", "fast"] if fast else []
+        with pytest.raises(SystemExit) as caught:
+            main([str(argument) for argument in [*base, *arguments]])
+        captured = capsys.readouterr()
+        return caught.value.code, captured.out, captured.err
+
+    return run
+
+
+def test_separates_a_file(separate, track, tmp_path):
+    status, out, err = separate(track)
+    expected = [tmp_path / "out" / "song" / f"{name}.wav" for name in SOURCES]
+    assert status == 0
+    assert out.splitlines() == [str(path) for path in expected]
+    assert "1/1 s of audio" in err
+    mixture = soundfile.read(track)[0]
+    stems = [soundfile.read(path)[0] for path in expected]
+    np.testing.assert_allclose(sum(stems), mixture, atol=1e-4)
+    assert all(soundfile.info(path).subtype == "PCM_24" for path in expected)
+
+
+def test_sixteen_bit_stems_sum_too(separate, track, tmp_path):
+    assert separate(track, "--wav16")[0] == 0
+    stems = [soundfile.read(path)[0] for path in (tmp_path / "out" / "song").iterdir()]
+    np.testing.assert_allclose(sum(stems), soundfile.read(track)[0], atol=1e-4)
+
+
+def test_other_tracks_are_done_when_one_fails(separate, track, tmp_path):
+    broken = tmp_path / "broken.wav"
+    broken.write_text("no audio")
+    status, out, err = separate(broken, tmp_path / "none.wav", track, "-q")
+    assert status == 1
+    assert len(out.splitlines()) == 4
+    errors = err.splitlines()
+    assert len(errors) == 2
+    assert all(line.startswith("error: ") for line in errors)
+    assert not (tmp_path / "out" / "broken").exists()
+
+
+def test_json(separate, track, tmp_path):
+    status, out, _ = separate(track, tmp_path / "none.wav", "--json", "-q", "--seed", 3)
+    document = json.loads(out)
+    good, bad = document["tracks"]
+    assert status == 1
+    assert document["failed"] == 1
+    assert good["ok"]
+    assert good["settings"]["seed"] == 3
+    assert good["duration"] == 1.0
+    assert all(os.path.exists(path) for path in good["files"])
+    assert not bad["ok"]
+    assert "no such file" in bad["error"]
+
+
+def test_folders_and_equal_names(separate, tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        soundfile.write(tmp_path / folder / "song.wav", music(0.2, 22050).T, 22050)
+    assert separate(tmp_path / "one", tmp_path / "two")[0] == 0
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["song", "song_2"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        (["--stems", "drums,bass", "--flac"], ["bass.flac", "drums.flac"]),
+        (["--two-stems", "drums"], ["drums.wav", "no_drums.wav"]),
+        (["--residual"], ["bass.wav", "drums.wav", "guitar.wav", "piano.wav", "residual.wav"]),
+        (["--samples", "2", "--stems", "bass"], ["bass_1.wav", "bass_2.wav"]),
+        (["--stems", "bass", "--samples", "2", "--filename", "{track}/{sample}-{stem}.{ext}"],
+         ["1-bass.wav", "2-bass.wav"]),
+        (["--ogg", "--stems", "bass"], ["bass.ogg"]),
+        (["--report", "--stems", "bass"], ["bass.wav", "report.html"]),
+    ],
+)  # fmt: skip
+def test_what_is_written(separate, track, tmp_path, arguments, names):
+    status, out, _ = separate(track, "-q", *arguments)
+    assert status == 0
+    assert sorted(p.name for p in (tmp_path / "out" / "song").iterdir()) == names
+    assert sorted(os.path.basename(line) for line in out.splitlines()) == names
+
+
+def test_two_stems_sum_to_the_mixture(separate, track, tmp_path):
+    separate(track, "--two-stems", "bass", "--float32")
+    stems = [soundfile.read(p)[0] for p in (tmp_path / "out" / "song").iterdir()]
+    np.testing.assert_allclose(sum(stems), soundfile.read(track)[0], atol=1e-6)
+
+
+def test_start_and_duration(separate, track, tmp_path):
+    separate(track, "--start", 0.25, "--duration", 0.5, "--stems", "bass")
+    assert soundfile.info(tmp_path / "out" / "song" / "bass.wav").frames == 22050
+
+
+def test_overwriting_must_be_asked_for(separate, track, tmp_path):
+    separate(track)
+    before = (tmp_path / "out" / "song" / "bass.wav").stat().st_mtime_ns
+    status, _, err = separate(track, "-q")
+    assert status == 1
+    assert "--overwrite" in err
+    assert (tmp_path / "out" / "song" / "bass.wav").stat().st_mtime_ns == before
+    assert separate(track, "--overwrite")[0] == 0
+
+
+def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
+    stems = []
+    for arguments in (["--seed", 1], ["--seed", 1], ["--seed", 1, "-O", "churn=1"]):
+        separate(track, "--sampler", "conditional", "--overwrite", *arguments, fast=False)
+        stems.append(soundfile.read(tmp_path / "out" / "song" / "drums.wav")[0])
+    np.testing.assert_array_equal(stems[0], stems[1])
+    assert np.abs(stems[0] - stems[2]).max() > 1e-6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "at least one audio file"),
+        (["--quality", "superb", "x.wav"], "superb"),
+        (["--stems", "vocals", "x.wav"], "no stem 'vocals'; this prior makes bass, drums"),
+        (["--two-stems", "vocals", "x.wav"], "no stem 'vocals'"),
+        (["--stems", "bass", "--two-stems", "bass", "x.wav"], "exclude each other"),
+        (["--overlap", "0.9", "x.wav"], "0.9"),
+        (["-O", "churn", "x.wav"], "NAME=VALUE"),
+        (["-O", "chrun=1", "x.wav"], "chrun"),
+        (["--filename", "{artist}.wav", "x.wav"], "artist"),
+        (["--filename", "fixed.wav", "x.wav"], "same for several stems"),
+        (["--no-such-option"], "no-such-option"),
+    ],
+)
+def test_wrong_usage(separate, arguments, message):
+    status, out, err = separate(*arguments)
+    assert status == 2
+    assert message in err
+    assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--name", "nothing"], "unknown prior 'nothing'"),
+        (["--device", "cuda:99"], "no device cuda:99"),
+        (["--device", "abacus"], "unknown device 'abacus'"),
+    ],
+)
+def test_what_this_machine_lacks(separate, track, arguments, message):
+    status, _, err = separate(track, *arguments)
+    assert status == 1
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_unwritable_output(separate, track, tmp_path):
+    (tmp_path / "out").write_text("in the way")
+    status, _, err = separate(track, "-q")
+    assert status == 1
+    assert "--out" in err
+    assert (tmp_path / "out").read_text() == "in the way"
+
+
+def test_out_of_memory(separate, track, monkeypatch):
+    from mgdm_audio import separator
+
+    def full(*_):
+        raise separator.torch.OutOfMemoryError("no more")
+
+    monkeypatch.setattr(separator, "overlap_add", full)
+    status, _, err = separate(track, "-q")
+    assert status == 1
+    assert "--batch-size" in err
+
+
+def test_priors_can_be_listed(separate, prior_folder, monkeypatch):
+    monkeypatch.setattr(pretrained, "ROOTS", (prior_folder.parent,))
+    status, out, _ = separate("--list-priors")
+    assert status == 0
+    assert out.split("\t")[:2] == ["tiny", ", ".join(SOURCES)]
+    listed = json.loads(separate("--list-priors", "--json")[1])
+    assert listed["tiny"]["sources"] == SOURCES
+
+
+def test_version(separate):
+    status, out, _ = separate("--version")
+    assert status == 0
+    assert mgdm_audio.__version__ in out
+
+
+def test_presets_name_samplers_of_the_engine():
+    assert set(SAMPLER_PRESETS) <= set(SAMPLERS)
+    assert {preset.sampler for preset in QUALITIES.values()} <= set(SAMPLERS)
+
+
+def python(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, **options
+    )
+
+
+def test_help_and_import_are_light():
+    """Measured by what they import, which does not depend on how busy the machine is."""
+    for code in ("import mgdm_audio", "from mgdm_audio.cli import main; main(['--help'])"):
+        result = python("-X", "importtime", "-c", code, check=True)
+        imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
+        assert "mgdm_audio" in imported
+        assert not imported & {"torch", "numpy", "soundfile", "scipy", "matplotlib"}
+
+
+def test_interruption_leaves_nothing(prior_folder, tmp_path):
+    """Ctrl-C in the middle of a separation: status 130 and no file, whole or half."""
+    path = tmp_path / "long.wav"
+    soundfile.write(path, music(60, 22050).T, 22050)
+    command = [sys.executable, "-m", "mgdm_audio.cli", path, "-n", prior_folder, "-d", "cpu"]
+    command += ["-o", tmp_path / "out", "--steps", "400", "-v"]
+    with subprocess.Popen([str(c) for c in command], stderr=subprocess.PIPE, text=True) as process:
+        process.stderr.readline()  # the settings: from here on it computes
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "Traceback" not in err
+    assert not list((tmp_path / "out").rglob("*.*"))
