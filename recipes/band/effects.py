@@ -112,7 +112,7 @@ def modulated_delay(
 
 def phase(audio: np.ndarray, samplerate: int, rate: float, low: float, high: float) -> np.ndarray:
     """Four first-order all-passes whose corner sweeps from `low` to `high` Hz; the wet part."""
-    step = 256
+    step = 512
     out = np.empty_like(audio)
     state = None
     for first in range(0, len(audio), step):

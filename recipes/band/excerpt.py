@@ -42,7 +42,7 @@ def fullest(song: Song, seconds: float) -> float:
 
 
 def cut(song: Song, start: float, seconds: float) -> Song:
-    """The notes that begin in `seconds` from `start` on, with the controllers and bends in force."""
+    """The notes that begin in the `seconds` from `start` on, and what controls them by then."""
     parts = []
     for part in song.parts:
         notes = [

@@ -16,8 +16,10 @@ FONT_FAMILIES = {
     "timgm": ("sf_GMbank.sf2", "TimGM6mb.sf2"),  # public domain; GPL-2
 }
 
-#: What training uses unless told otherwise. TimGM6mb (GPL-2) is left to the user's choice.
-TRAIN_FONTS = ("FluidR3Mono_GM.sf3", "FluidR3_GM.sf2", "MuseScore_General.sf3", "sf_GMbank.sf2")
+#: What training uses unless told otherwise. Left to the user's choice: TimGM6mb, for its licence,
+#: and MuseScore_General, which is FluidR3 but for a few programs; its pianos have velocity layers
+#: that rely on modulators, without which (tinysoundfont has none) soft notes come 30 dB too low.
+TRAIN_FONTS = ("FluidR3Mono_GM.sf3", "FluidR3_GM.sf2", "sf_GMbank.sf2")
 
 #: Families of the recorded pack. Sources that are not named are a family of their own.
 PACK_FAMILIES = {

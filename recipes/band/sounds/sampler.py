@@ -14,6 +14,9 @@ import numpy as np
 from ..score import Bend, Note, Part
 
 
+CHUNK = 8192  # samples to which transposed samples are rounded up
+
+
 class Sample(NamedTuple):
     """One recording: float32 `audio`, its pitch `key` as a (fractional) MIDI number or NaN.
 
@@ -60,17 +63,21 @@ def read(sample: Sample, positions: np.ndarray) -> np.ndarray:
         positions = np.where(
             positions < end, positions, first + (positions - first) % (end - first)
         )
+    elif len(positions):
+        audio = audio[: int(positions.max()) + 3]  # the rest is not heard
     whole = positions.astype(np.int64)
     t = (positions - whole).astype(np.float32)
-    # Four neighbours; index 0 of the padded array is the sample before the first.
-    padded = np.concatenate([np.zeros(1, np.float32), audio, np.zeros(3, np.float32)])
-    if loop is not None:
+    # Index 1 is the first sample; four neighbours are needed of each.
+    padded = np.zeros(len(audio) + 4, np.float32)
+    padded[1:-3] = audio
+    if loop is not None:  # what follows the end of the loop is what follows its start
         last = min(int(np.ceil(end)), len(audio))
-        continued = np.arange(last, last + 3)
-        again = (first + (continued - first) % (end - first)).astype(np.int64)
-        padded[1 + continued[: len(padded) - 1 - last]] = audio[again][: len(padded) - 1 - last]
-    whole = np.minimum(whole, len(audio))
-    before, here, after, later = (padded[whole + k] for k in range(4))
+        after_end = np.arange(last, last + 3)
+        padded[1 + after_end] = audio[
+            (first + (after_end - first) % (end - first)).astype(np.int64)
+        ]
+    np.minimum(whole, len(audio), out=whole)
+    before, here, after, later = (padded[k : len(padded) - 3 + k][whole] for k in range(4))
     a = 0.5 * (after - before)
     b = before - 2.5 * here + 2 * after - 0.5 * later
     c = 0.5 * (later - before) + 1.5 * (here - after)
@@ -154,13 +161,11 @@ class SamplePlayer:
         name = (sound.identity, speed)
         known = self._transposed.get(name) if sound.identity is not None else None
         if known is None or len(known) < size:
-            if sample.loop is None:  # the whole of it, for the next note will ask for some
-                size, wanted = int((len(sample.audio) - 1) / speed) + 1, size
-            else:
-                wanted = size
-            known = read(sample, np.arange(size) * speed)
-            self._transposed[name] = known
-            return known[:wanted]
+            # A little more than is heard now, for the next note may be longer.
+            wanted = -(-size // CHUNK) * CHUNK
+            if sample.loop is None:
+                wanted = min(wanted, int((len(sample.audio) - 1) / speed) + 1)
+            known = self._transposed[name] = read(sample, np.arange(wanted) * speed)
         return known[:size]
 
 
