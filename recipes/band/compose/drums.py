@@ -21,7 +21,8 @@ SIXTEENTHS = ("samba", "latin", "blast", "train", "march", "trap")
 CHIMING = (kit.HAT, kit.HAT, kit.HAT, kit.HAT, kit.HAT, kit.RIDE, kit.RIDE, kit.RIDE, kit.OPEN,
            kit.OPEN, kit.PEDAL, kit.CRASH, kit.CRASH2, kit.BELL, kit.CHINA, kit.SHAKER,
            kit.TAMBOURINE, kit.COWBELL, kit.CABASA, kit.TOMS[-1])  # fmt: skip
-LAYERS = (kit.PEDAL, kit.PEDAL, kit.CRASH, kit.TAMBOURINE, kit.SHAKER, kit.COWBELL)
+LAYERS = (kit.PEDAL, kit.PEDAL, kit.HAT, kit.OPEN, kit.RIDE, kit.CRASH, kit.CLAP, kit.TAMBOURINE,
+          kit.SHAKER, kit.COWBELL)  # fmt: skip
 FILLS = (
     (kit.SNARE,), (kit.SNARE, *kit.TOMS), kit.TOMS, (kit.SNARE, 48, 45, 41),
     (kit.KICK, kit.SNARE, 43), (kit.SNARE, kit.SNARE2), (kit.KICK, *kit.TOMS),
@@ -85,7 +86,7 @@ def draw_groove(rng: Random, metre: Metre, manner: str) -> list[Hit]:
             hits = [h for h in hits if (h[0] * 2) % 1 == 0]
         if rng.random() < 0.12:
             hits += [(p, rng.choice(kit.CYMBALS), 92.0) for p in metre.pulses]
-        return hits + (_layer(rng, metre) if rng.random() < 0.12 else [])
+        return hits + (_layer(rng, metre, hits) if rng.random() < 0.3 else [])
     return _invent(rng, metre, soft=manner in ("ballad", "brush", "waltz", "swing", "bossa"))
 
 
@@ -116,7 +117,7 @@ def _invent(rng: Random, metre: Metre, soft: bool) -> list[Hit]:
     if rng.random() < 0.25:
         hits += [(p, kit.SNARE, 40.0) for p in draw_onsets(rng, metre, 0.15, 0.9) if p not in back]
     hits += _timekeeper(rng, metre, rng.choice(CHIMING))
-    return hits + (_layer(rng, metre) if rng.random() < 0.25 else [])
+    return hits + (_layer(rng, metre, hits) if rng.random() < 0.35 else [])
 
 
 def _timekeeper(rng: Random, metre: Metre, key: int) -> list[Hit]:
@@ -139,10 +140,15 @@ def _timekeeper(rng: Random, metre: Metre, key: int) -> list[Hit]:
     return hits
 
 
-def _layer(rng: Random, metre: Metre) -> list[Hit]:
-    """Something small on top: a pedalled hat, tambourine, shaker, cowbell, hand drum."""
-    key = rng.choice((*LAYERS, rng.choice(kit.HAND)))
-    if rng.random() < 0.6:
+def _layer(rng: Random, metre: Metre, hits: list[Hit]) -> list[Hit]:
+    """Something on top: with what is there already, as a steady row, or where it likes."""
+    key, roll = rng.choice((*LAYERS, rng.choice(kit.HAND))), rng.random()
+    if roll < 0.35:
+        every = rng.choice((1, 1, 2))
+        return [(p, key, 85.0) for p in sorted({h[0] for h in hits})[::every]]
+    if roll < 0.5:
+        return [(p, key, 90.0) for p in metre.pulses]
+    if roll < 0.8:
         return _timekeeper(rng, metre, key)
     return [(p, key, 80.0) for p in draw_onsets(rng, metre, rng.uniform(0.1, 0.6), rng.random())]
 

@@ -22,8 +22,18 @@ class Event(NamedTuple):
 
 
 class Bar(NamedTuple):
+    """A bar and the chords in it."""
+
     start: float
     spans: list[Span]
+
+    def held(self, onsets: list[float]) -> list[float]:
+        """`onsets`, or where the chords change if the bar would otherwise be one long chord."""
+        return (
+            onsets
+            if len(onsets) > 1
+            else [*onsets, *(s.start - self.start for s in self.spans[1:])]
+        )
 
 
 class Section(NamedTuple):

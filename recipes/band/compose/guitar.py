@@ -121,7 +121,7 @@ def _write_chords(rng: Random, section: Section, low: int, manner: str) -> list[
     events = []
     for i, bar in enumerate(section.bars):
         for j, (position, duration) in enumerate(
-            with_lengths(answer if i % 2 else onsets, metre.length, gate)
+            with_lengths(bar.held(answer if i % 2 else onsets), metre.length, gate)
         ):
             start = bar.start + position
             chord = section.chord_at(start)

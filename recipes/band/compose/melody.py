@@ -109,7 +109,7 @@ def write_line(rng: Random, section: Section, base: int, manner: str) -> list[Ev
         for _ in range(bars)
     ]
     double = 12 if manner == "octaves" else rng.choice((0,) * 8 + (12, 7, -12, 5))
-    pedal, plain = rng.random() < 0.3 and manner != "run", rng.random() < 0.12
+    pedal, plain = rng.random() < 0.3 and manner != "run", rng.random() < 0.2
     velocity = rng.uniform(78, 96) + 18 * section.intensity
     home = section.chord_at(section.bars[0].start)
     key, events = fold(home.root, base), []

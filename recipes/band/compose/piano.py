@@ -7,14 +7,11 @@ from random import Random
 from recipes.band.compose.bass import write_bass
 from recipes.band.compose.form import Event, Section
 from recipes.band.compose.guitar import BASSLINES
+from recipes.band.compose.hands import write_hits, write_left
 from recipes.band.compose.melody import thicken, write_cycle, write_line, write_melody
 from recipes.band.compose.rhythm import with_lengths
-from recipes.band.compose.voicing import fold, nearest, spread, voice
+from recipes.band.compose.voicing import fold, nearest, voice
 
-LEFT = (
-    "root", "root", "octave", "fifth", "broken", "tenth", "root pulse",
-    "octave pulse", "rest", "rest",
-)  # fmt: skip
 BOOGIE = (
     (0, 4, 7, 9, 10, 9, 7, 4), (0, 7, 9, 7), (0, 0, 4, 7, 9, 7, 4, 0), (0, 12, 7, 12),
     (0, 0, 7, 7, 9, 9, 7, 7),
@@ -42,82 +39,6 @@ def write_piano(rng: Random, section: Section, manner: str, centre: int) -> list
     return hand(rng, section, manner, centre, rng.uniform(70, 90) + 20 * section.intensity)
 
 
-def _hits(
-    rng: Random,
-    section: Section,
-    bars: list[list[float]],
-    centre: float,
-    velocity: float,
-    size: int = 3,
-    gate: float = 0.95,
-    rootless: bool = False,
-) -> list[Event]:
-    """Chords on the onsets of `bars` (cycled), each led smoothly from the one before."""
-    opened, rolled = rng.random() < 0.12, rng.choice((0.0, 0.0, 0.0, 0.0, rng.uniform(0.01, 0.05)))
-    previous, held, events = None, {}, []
-    for i, bar in enumerate(section.bars):
-        for position, duration in with_lengths(bars[i % len(bars)], section.metre.length, gate):
-            chord = section.chord_at(bar.start + position)
-            mark = (chord.root, chord.intervals)
-            if mark not in held:
-                keys = voice(chord, centre, size, previous, rootless)
-                held[mark] = spread(keys) if opened else keys
-            previous = held[mark]
-            loud = velocity * (1.05 if position == 0.0 else 0.98)
-            events += [
-                Event(bar.start + position, duration, key, loud, rolled * n)
-                for n, key in enumerate(previous)
-            ]
-    return events
-
-
-def _left(
-    rng: Random, section: Section, centre: int, velocity: float, manner: str = ""
-) -> list[Event]:
-    """The left hand: roots, octaves, fifths, tenths, broken chords, pulses, or in the lap."""
-    manner = manner or rng.choice(LEFT)
-    if manner == "rest":
-        return []
-    low, gate = max(23, centre - rng.choice((36, 31, 26, 24, 20))), rng.choice((0.5, 0.95, 1.0))
-    step = rng.choice((0.5, 0.5, 1.0))
-    events = []
-    for bar in section.bars:
-        for span in bar.spans:
-            length, chord = span.end - span.start, span.chord
-            root = fold(chord.bass, low)
-            third, fifth = (
-                root + chord.intervals[1] % 12,
-                root + chord.intervals[min(2, len(chord.intervals) - 1)] % 12,
-            )
-            if manner == "broken":
-                cell = (root, fifth, root + 12, third + 12)
-                events += [
-                    Event(
-                        span.start + i * step,
-                        min(step / 0.5, length - i * step),
-                        cell[i % 4],
-                        velocity * 0.92,
-                    )
-                    for i in range(max(1, int(length / step)))
-                ]
-                continue
-            if manner.endswith("pulse"):
-                starts = [
-                    bar.start + p
-                    for p in section.metre.pulses
-                    if span.start <= bar.start + p < span.end
-                ]
-                gate_of = {s: gate for s in starts}
-            else:
-                gate_of = {span.start: length * gate}
-            keys = {
-                "root": (root,), "octave": (root, root + 12), "fifth": (root, fifth),
-                "tenth": (root, third + 12),
-            }[manner.removesuffix(" pulse")]  # fmt: skip
-            events += [Event(s, d, key, velocity) for s, d in gate_of.items() for key in keys]
-    return events
-
-
 def _chords(
     rng: Random, section: Section, manner: str, centre: int, velocity: float
 ) -> list[Event]:
@@ -129,12 +50,12 @@ def _chords(
     if manner in ("ballad", "long", "hymn"):
         gate = 0.98
     if manner == "octaves":
-        events = _hits(rng, section, bars, centre, velocity, 1, gate)
+        events = write_hits(rng, section, bars, centre, velocity, 1, gate)
         return [*events, *(e._replace(key=e.key + 12) for e in events)]
     rhythmic = manner in ("stabs", "skank", "bubble", "clav", "comp", "rootless", "bossa")
-    events = _hits(rng, section, bars, centre, velocity, size, gate, manner == "rootless")
+    events = write_hits(rng, section, bars, centre, velocity, size, gate, manner == "rootless")
     if rng.random() < (0.3 if rhythmic else 0.8):
-        events += _left(rng, section, centre, velocity)
+        events += write_left(rng, section, centre, velocity)
     return events
 
 
@@ -204,7 +125,7 @@ def _arpeggio(
             events.append(
                 Event(bar.start + at, step * gate, key, velocity * (1.04 if i == 0 else 0.96))
             )
-    return events + _left(rng, section, centre, velocity)
+    return events + write_left(rng, section, centre, velocity)
 
 
 def _montuno(
@@ -234,12 +155,12 @@ def _melody(
         events = thicken(section, events, rng.choice((-2, -5)))
     roll = rng.random()
     if roll < 0.25:
-        return events + _hits(rng, section, [[0.0]], centre - 6, velocity * 0.9)
+        return events + write_hits(rng, section, [[0.0]], centre - 6, velocity * 0.9)
     if roll < 0.4:
         return events + write_melody(rng, section, centre - rng.uniform(8, 20))
     if roll < 0.6:
         return events
-    return events + _left(rng, section, centre, velocity * 0.95)
+    return events + write_left(rng, section, centre, velocity * 0.95)
 
 
 def _boogie(
@@ -260,13 +181,13 @@ def _boogie(
     if rng.random() < 0.4:
         return events + write_melody(rng, section, centre + 12)
     bars = [section.onsets(rng, 0.2, 0.5) for _ in range(2)]
-    return events + _hits(rng, section, bars, centre + 5, velocity, 3, gate)
+    return events + write_hits(rng, section, bars, centre + 5, velocity, 3, gate)
 
 
 def _line(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
     """A figure in one hand, alone or over a left hand."""
     events = write_line(rng, section, centre - 6, manner)
-    return events + (_left(rng, section, centre, velocity) if rng.random() < 0.5 else [])
+    return events + (write_left(rng, section, centre, velocity) if rng.random() < 0.5 else [])
 
 
 def _poly(rng: Random, section: Section, manner: str, centre: int, velocity: float) -> list[Event]:
