@@ -75,7 +75,7 @@ def _patch_sample(fields: tuple, raw: bytes, samplerate: int, drum: bool) -> Pat
     if mode & LOOP and not drum:
         # The fraction's low half belongs to the start, the high one to the end, in 1/16 samples.
         loop = (first / width + (fractions & 15) / 16, end / width + (fractions >> 4) / 16)
-        if loop[1] - loop[0] < 2 or loop[1] > len(audio) + 1:
+        if loop[1] - loop[0] < 2 or loop[1] > len(audio):
             loop = None
     if mode & REVERSE:
         audio = audio[::-1].copy()

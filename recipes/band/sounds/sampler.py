@@ -13,7 +13,6 @@ import numpy as np
 
 from ..score import Bend, Note, Part
 
-
 CHUNK = 8192  # samples to which transposed samples are rounded up
 
 
