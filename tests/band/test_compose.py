@@ -224,6 +224,19 @@ def test_a_shared_hook_brings_players_together():
         }
 
 
+def test_half_time_doubles_the_bar_and_keeps_the_chords():
+    rng, metre = Random(2), METRES["3/4"]
+    section = draw_sections(rng, STYLES["pop"], metre, 400.0)[-1]
+    slow = section.half_time()
+    assert slow.metre.length == 6.0
+    assert slow.metre.steps == metre.steps
+    begin = section.bars[0].start
+    beats = begin + np.arange(0, 3 * len(section.bars), 0.5)
+    assert [slow.chord_at(b) for b in beats] == [section.chord_at(b) for b in beats]
+    odd = section._replace(bars=section.bars[:1])
+    assert odd.half_time() == odd
+
+
 def test_clock_swings_and_never_goes_back():
     straight = Clock(0.5, 0.0, 0.0, 1.0, 0.0, 16.0)
     triplet = straight._replace(swing=1.0)

@@ -157,13 +157,17 @@ def _draw_manners(rng: Random, stem: str, style: Style) -> list[str]:
 def _write(
     rng: Random, stem: str, sections: list[Section], manners: list[str], kicks: list[float]
 ) -> list[Event]:
-    """All events of one player. Sections of a kind share a seed, so they repeat."""
+    """All events of one player. Sections of a kind mostly share a seed, so they repeat."""
     salt, place = rng.getrandbits(48), rng.choice(PLACES[stem])
+    fresh, slow = rng.random() < 0.25, stem != "drums" and rng.random() < 0.08
     events: list[Event] = []
     for section in sections:
         if stem not in section.playing:
             continue
-        own, manner = Random(section.seed ^ salt), manners[section.kind % 3]
+        if slow:
+            section = section.half_time()
+        own = Random(rng.getrandbits(48) if fresh else section.seed ^ salt)
+        manner = manners[section.kind % 3]
         if stem == "bass":
             events += write_bass(own, section, manner, place, kicks)
         elif stem == "drums":

@@ -28,12 +28,10 @@ class Bar(NamedTuple):
     spans: list[Span]
 
     def held(self, onsets: list[float]) -> list[float]:
-        """`onsets`, or where the chords change if the bar would otherwise be one long chord."""
-        return (
-            onsets
-            if len(onsets) > 1
-            else [*onsets, *(s.start - self.start for s in self.spans[1:])]
-        )
+        """`onsets`, and where the chords change if the bar would otherwise be one long chord."""
+        if len(onsets) > 1:
+            return onsets
+        return [*onsets, *(s.start - self.start for s in self.spans[1:])]
 
 
 class Section(NamedTuple):
@@ -53,6 +51,16 @@ class Section(NamedTuple):
         if rng.random() < self.unity:
             return list(self.hook)
         return draw_onsets(rng, self.metre, density, syncopation)
+
+    def half_time(self) -> Section:
+        """The same music for a player who counts two bars as one (if their number is even)."""
+        if len(self.bars) % 2:
+            return self
+        name, length, pulses, step = self.metre
+        metre = Metre(name, 2 * length, tuple(2 * p for p in pulses), 2 * step)
+        pairs = zip(self.bars[::2], self.bars[1::2], strict=True)
+        bars = [Bar(one.start, one.spans + two.spans) for one, two in pairs]
+        return self._replace(metre=metre, bars=bars, hook=tuple(2 * p for p in self.hook))
 
     def chord_at(self, beat: float) -> Chord:
         """The chord that sounds at `beat` (quarter notes from the start of the song)."""

@@ -8,9 +8,10 @@ from recipes.band.compose.form import Event, Section
 from recipes.band.compose.rhythm import with_lengths
 from recipes.band.compose.voicing import fold, spread, voice
 
+#: Manners of the left hand.
 LEFT = (
-    "root", "root", "octave", "fifth", "broken", "tenth", "root pulse",
-    "octave pulse", "rest", "rest",
+    "root", "root", "octave", "fifth", "tenth", "broken", "root pulse", "octave pulse",
+    "rest", "rest",
 )  # fmt: skip
 
 
@@ -59,21 +60,13 @@ def write_left(
         for span in bar.spans:
             length, chord = span.end - span.start, span.chord
             root = fold(chord.bass, low)
-            third, fifth = (
-                root + chord.intervals[1] % 12,
-                root + chord.intervals[min(2, len(chord.intervals) - 1)] % 12,
-            )
+            third = root + chord.intervals[1] % 12
+            fifth = root + chord.intervals[min(2, len(chord.intervals) - 1)] % 12
             if manner == "broken":
                 cell = (root, fifth, root + 12, third + 12)
-                events += [
-                    Event(
-                        span.start + i * step,
-                        min(step / 0.5, length - i * step),
-                        cell[i % 4],
-                        velocity * 0.92,
-                    )
-                    for i in range(max(1, int(length / step)))
-                ]
+                for i in range(max(1, int(length / step))):
+                    ring = min(2 * step, length - i * step)
+                    events.append(Event(span.start + i * step, ring, cell[i % 4], velocity * 0.92))
                 continue
             if manner.endswith("pulse"):
                 starts = [
