@@ -49,6 +49,18 @@ QUALITIES = {
 SAMPLER_PRESETS = {
     "conditional": Preset("conditional", steps=4),
     "mgdm": Preset("mgdm", steps=20, rho=3.0),
+    "mgdm_free": Preset("mgdm_free", steps=20, rho=3.0),
+    "msdm_dirac": Preset("msdm_dirac", steps=150),
+    "msdm_gaussian": Preset("msdm_gaussian", steps=150),
+    # Its Langevin steps are stable below sigma_y^2 / K, with sigma_y = 1e-4 (`separator.SIGMA_Y`).
+    "daps": Preset("daps", steps=50, options={"step_size": 2e-9}),
+    "ddnm": Preset("ddnm", steps=100),
+    "diffpir": Preset("diffpir", steps=100),
+    "dps": Preset("dps", steps=100),
+    "mmps": Preset("mmps", steps=50),
+    "pgdm": Preset("pgdm", steps=100),
+    "pnpdm": Preset("pnpdm", steps=50),
+    "reddiff": Preset("reddiff", steps=100),
 }
 
 DEFAULT_QUALITY = "balanced"

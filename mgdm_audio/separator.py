@@ -30,6 +30,9 @@ QUANTUM = 1024
 #: Windows a block, context not counted. A constant, so that results do not depend on the machine.
 BLOCK_WINDOWS = 16
 
+#: Noise of the mixture for samplers that need some; MGDM's value.
+SIGMA_Y = 1e-4
+
 #: Assumed activations of a denoiser call, in bytes a sample and stem, when batches are sized.
 BYTES_PER_SAMPLE = 1000
 
@@ -214,7 +217,7 @@ class Separator:
             return overlap_add(call, x, self.grid, self.batch_size)
 
         name = self.settings.sampler
-        sigma_y = 0.0 if name == "conditional" else 1e-4
+        sigma_y = 0.0 if name == "conditional" else SIGMA_Y
         options = self.settings.options
         return SAMPLERS[name](denoise, MixtureSum(mixture, sigma_y), **options)
 

@@ -9,6 +9,7 @@ import torch
 import mgdm_audio
 from mgdm_audio import separator as module
 from mgdm_audio.noise import PlacedNoise
+from mgdm_audio.presets import SAMPLER_PRESETS
 from mgdm_audio.separator import Separator
 
 from .conftest import music
@@ -176,6 +177,17 @@ def test_mgdm_runs_in_windows(prior):
     mixture = result.mixture
     np.testing.assert_allclose(sum(result.stems.values()), mixture, atol=1e-5)
     assert any(not torch.allclose(stem, mixture / 4) for stem in result.stems.values())
+
+
+@pytest.mark.parametrize("sampler", sorted(SAMPLER_PRESETS))
+def test_every_sampler_separates_a_file(prior, sampler):
+    """In several windows, with noise by position."""
+    options = {"n_gibbs": 1} if sampler.startswith("mgdm") else {}
+    result = separate(
+        prior, music(0.7, 22050, 1), 22050, quality=None, sampler=sampler, steps=2, **options
+    )
+    np.testing.assert_allclose(sum(result.stems.values()), result.mixture, atol=1e-4)
+    assert all(torch.isfinite(stem).all() for stem in result.stems.values())
 
 
 @pytest.mark.parametrize(
