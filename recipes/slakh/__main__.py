@@ -10,11 +10,11 @@ import torch
 from tqdm import tqdm
 
 from mgdm_audio.devices import pick_device
-from mgdm_audio.errors import MGDMError
 from mgdm_audio.pretrained import load_prior
 
 from .evaluate import evaluate_run
 from .layout import SPLITS, LayoutError, find_tracks
+from .messages import run
 from .parallel import find_shard, local_device, shard
 from .prepare import prepare_split
 from .report import write_figures, write_tables
@@ -94,9 +94,9 @@ def evaluate(
 ) -> None:
     """Score RUNS (folders of one row each) against DATA."""
     folders = find_tracks(data, allow_partial)
-    for run in runs:
-        with _bar(folders, run.name) as step:
-            evaluate_run(folders, run, jobs, museval, step)
+    for folder in runs:
+        with _bar(folders, folder.name) as step:
+            evaluate_run(folders, folder, jobs, museval, step)
 
 
 @cli.command()
@@ -182,18 +182,5 @@ class _bar:
         self.bar.close()
 
 
-def main() -> None:
-    """The command line; what a user can mend is said in one sentence."""
-    try:
-        cli(standalone_mode=False)
-    except (LayoutError, MGDMError, ValueError) as error:
-        raise SystemExit(f"error: {error}") from error
-    except click.ClickException as error:
-        error.show()
-        raise SystemExit(error.exit_code) from error
-    except click.Abort as error:
-        raise SystemExit(1) from error
-
-
 if __name__ == "__main__":
-    main()
+    run(cli)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,7 @@ import numpy as np
 import torch
 
 from mgdm_audio.evaluation import WindowScores, bss_eval, window_scores
+from mgdm_audio.evaluation.files import read_scores, write_scores
 
 from .layout import STEMS, LayoutError, read_track
 from .loading import load_stems, read_mono
@@ -68,28 +67,8 @@ def evaluate_track(folder: Path, run: Path, museval: bool = False) -> str:
     if museval and not frames.exists():
         frames.parent.mkdir(exist_ok=True)
         bss_eval(estimates, references, rate, STEMS, folder.name).save(frames)
-    write_scores(window_scores(estimates, references, rate), scores)
+    write_scores(window_scores(estimates, references, rate), STEMS, scores)
     return folder.name
-
-
-def write_scores(scores: WindowScores, path: Path) -> None:
-    """One line a window: its first sample, dB and activity (0 or 1) of each stem."""
-    part = path.with_suffix(".part")
-    with open(part, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["start", *STEMS, *(f"{stem}_active" for stem in STEMS)])
-        for start, gain, active in zip(*(x.tolist() for x in scores), strict=True):
-            writer.writerow([start, *(f"{g:.6f}" for g in gain), *map(int, active)])
-    os.replace(part, path)
-
-
-def read_scores(path: Path) -> WindowScores:
-    """What `write_scores` wrote."""
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = [[float(cell) for cell in row] for row in list(csv.reader(file))[1:]]
-    table = torch.tensor(rows, dtype=torch.float64).reshape(-1, 1 + 2 * len(STEMS))
-    start, gain, active = table.split([1, len(STEMS), len(STEMS)], dim=1)
-    return WindowScores(start[:, 0].long(), gain, active.bool())
 
 
 def read_run(run: Path) -> list[WindowScores]:

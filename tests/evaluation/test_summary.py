@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from mgdm_audio.evaluation import WindowScores, summarise
+from mgdm_audio.evaluation.files import read_scores, write_scores
 from mgdm_audio.evaluation.summary import Interval
 from mgdm_audio.evaluation.tables import figure, markdown, summary_csv, summary_table
 
@@ -65,6 +66,16 @@ def test_tables():
     assert figure(Interval(1.0, 0.5, 2.5)) == "1.00 ± 1.00"
     assert figure(Interval(math.nan, math.nan, math.nan)) == "-"
     assert markdown(["a", "b"], [["x", "1"]]) == "| a | b |\n| --- | ---: |\n| x | 1 |\n"
+
+
+def test_scores_come_back_from_a_file(tmp_path):
+    given = scores([[1.25, -3.5], [0.0, 109.0]], [[True, False], [True, True]])
+    empty = WindowScores(*(x[:0] for x in given))
+    for name, one in (("a.csv", given), ("b.csv", empty)):
+        write_scores(one, NAMES, tmp_path / name)
+        back = read_scores(tmp_path / name)
+        assert [x.tolist() for x in back] == [x.tolist() for x in one]
+        assert back.improvement.shape == one.improvement.shape
 
 
 def test_plot(tmp_path):

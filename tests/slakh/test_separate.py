@@ -19,7 +19,7 @@ from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import load_prior
 from recipes.slakh import separate as module
 from recipes.slakh.__main__ import cli
-from recipes.slakh.evaluate import evaluate_run, read_run, read_scores, write_scores
+from recipes.slakh.evaluate import evaluate_run, read_run
 from recipes.slakh.layout import LayoutError, find_tracks, read_track
 from recipes.slakh.loading import load_stems
 from recipes.slakh.report import write_figures, write_tables
@@ -142,14 +142,6 @@ def test_scores_are_those_of_the_package(runs, tracks):
             torch.testing.assert_close(
                 scores.mean(silent).float(), expected, atol=1e-4, rtol=0, equal_nan=True
             )
-
-
-def test_scores_without_windows_survive_the_file(tmp_path):
-    from mgdm_audio.evaluation import window_scores
-
-    empty = window_scores(torch.zeros(4, 1000), torch.zeros(4, 1000), 1000)
-    write_scores(empty, tmp_path / "a.csv")
-    assert read_scores(tmp_path / "a.csv").improvement.shape == (0, 4)
 
 
 def test_tracks_that_are_missing_are_named(runs, tracks, tmp_path):
