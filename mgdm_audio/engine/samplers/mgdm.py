@@ -77,8 +77,10 @@ def mgdm(
         index: distribution of s. ``"uniform"``: uniform in ``sigma^(1/rho)`` between a floor and
             the level below t. ``"mixed"``: the same, and the level below t in the last part of the
             schedule (paper, audio). ``"near_zero"``: the floor. ``"last"``: the level below t.
-            ``"fixed"``: ``index_sigma``, or the level below t where that is lower.
-        index_sigma: the level for ``index="fixed"``.
+            ``"fixed"``: ``index_sigma``. ``"ratio"``, ours: ``index_sigma`` times the level t, so
+            that the bridge's width does not depend on the number of levels. Never above the level
+            below t.
+        index_sigma: the level for ``index="fixed"``, the factor for ``index="ratio"``.
         index_floor: where the floor lies in ``sigma^(1/rho)``, from the lowest level (0) to the
             highest (1). Paper: the 10th of 1,000 levels.
         rho: spacing of the index and of the ancestral levels. Paper: 3.
@@ -91,7 +93,9 @@ def mgdm(
     Raises:
         ValueError: if a setting is out of its range.
     """
-    _check(n_gibbs, n_gradient, n_gradient_last, n_denoise, index, index_sigma)
+    if min(n_gibbs, n_denoise) < 1 or min(n_gradient, n_gradient_last) < 0:
+        raise ValueError("n_gibbs and n_denoise are at least 1, gradient steps at least 0")
+    check_index(index, index_sigma)
     _choose("learning_rate_unit", learning_rate_unit, ("vp", "bridge"))
     _choose("parametrisation", parametrisation, ("log_std", "log_variance"))
     _choose("transition", transition, ("forward", "bridge"))
@@ -185,19 +189,15 @@ def draw_index(
     return between(position, low, high, rho)
 
 
-def _check(
-    n_gibbs: int,
-    n_gradient: int,
-    n_gradient_last: int,
-    n_denoise: int,
-    index: str,
-    index_sigma: float | None,
-) -> None:
-    if n_gibbs < 1 or n_denoise < 1 or min(n_gradient, n_gradient_last) < 0:
-        raise ValueError("n_gibbs and n_denoise are at least 1, gradient steps at least 0")
+def check_index(index: str, sigma: float | None) -> None:
+    """Refuse an unknown distribution of s, or a level where none belongs.
+
+    Raises:
+        ValueError: in either case.
+    """
     _choose("index", index, INDEX)
-    if (index in ("fixed", "ratio")) != (index_sigma is not None):
-        raise ValueError('index_sigma goes with index="fixed", and only with it')
+    if (index in ("fixed", "ratio")) != (sigma is not None):
+        raise ValueError('index_sigma goes with index="fixed" or "ratio", and only with them')
 
 
 def _choose(name: str, value: str, allowed: tuple[str, ...]) -> None:

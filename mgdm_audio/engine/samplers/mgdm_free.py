@@ -2,90 +2,127 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-import torch
 from torch import Tensor
 
 from ..bridge import bridge, bridge_coefficients, bridge_mean, diffuse, spread
 from ..denoising import Calls, ancestral
 from ..likelihoods import LinearGaussian, conjugate_gradient
 from ..types import Denoiser, Info, Sampler, Step
-from .common import require, start
-from .mgdm import draw_index
+from .common import ChainState, require, start
+from .mgdm import check_index, draw_index
+
+GAINS = ("prior", "product", "krylov")
 
 
-class FreeState(NamedTuple):
-    """Current draw of ``x_0`` and the draw at the level above."""
+def mgdm_free(
+    denoise: Denoiser,
+    likelihood: LinearGaussian,
+    *,
+    n_gibbs: int = 1,
+    n_denoise: int = 1,
+    gain: str = "product",
+    prior_std: float = 1.0,
+    inflation: float = 0.0,
+    n_solve: int = 4,
+    probe: float = 0.01,
+    index: str = "last",
+    index_sigma: float | None = None,
+    index_floor: float = 0.01,
+    last_fraction: float = 0.25,
+    rho: float = 3.0,
+) -> Sampler:
+    """MGDM whose draw of x_s given (x_0, x_t, y) is a linearisation instead of an optimisation.
 
-    x0: Tensor
-    x: Tensor
-    x_s: Tensor
-    sigma_s: Tensor
+    The outer algorithm is :func:`mgdm`'s. For a linear-Gaussian likelihood and a denoiser
+    linearised at a draw ``m`` of the bridge, ``g_0(y | D(x_s)) q(x_s | x_0, x_t)`` is Gaussian; its
+    draw is ``m + b^2 J A^T (b^2 A J J A^T + sigma_y^2)^-1 (y + sigma_y n - A D(m))`` with the
+    bridge's standard deviation ``b`` and the denoiser's Jacobian ``J``, symmetric because it is a
+    posterior covariance over ``sigma_s^2``. No gradient is taken: a product with ``J`` is the
+    difference of two denoiser calls, or ``J`` is replaced by a number. A repetition costs one call
+    for ``D(m)``, ``n_denoise`` calls, and what ``gain`` costs.
 
+    Args:
+        denoise: the prior.
+        likelihood: linear-Gaussian.
+        n_gibbs, n_denoise, index, index_sigma, index_floor, last_fraction, rho: as for
+            :func:`mgdm`; with one call the draw of x_0 is the denoised signal.
+        gain: what stands for ``J``. ``"prior"``, no call: the gain
+            ``gamma = s^2 / (s^2 + sigma_s^2)`` of a Gaussian prior of standard deviation s.
+            ``"product"``, one call: the true product with the direction, and in the inverse
+            ``gamma`` for ``J J``, a step between those of ``"prior"`` and of PiGDM.
+            ``"krylov"``, ``2 n_solve + 1`` calls: the true ``J`` everywhere, the inverse by
+            conjugate gradients (Gauss-Newton).
+        prior_std: s, not used by ``"krylov"``.
+        inflation: share of the denoised signal's own uncertainty that is added to the
+            observation's variance: 0 is MGDM's likelihood, 1 PiGDM's or, with ``"krylov"``, MMPS's.
+        n_solve: conjugate-gradient iterations of ``"krylov"``.
+        probe: length of a difference in units of ``sigma_s``, per element.
 
-def mgdm_free(denoise, likelihood, *, n_gibbs=1, n_denoise=3, gain="prior", prior_std=1.0,
-    inflate=True, n_refine=0, n_solve=2, last_fraction=0.25, index="last", index_sigma=None,
-    index_floor=0.01, rho=3.0, probe=1e-2, carry='x_s', alpha=1.0) -> Sampler:
+    Raises:
+        TypeError: if the likelihood is not linear-Gaussian.
+        ValueError: if a setting is out of its range.
+    """
     require(likelihood, LinearGaussian)
-    sy2 = likelihood.sigma_y**2
+    check_index(index, index_sigma)
+    if gain not in GAINS:
+        raise ValueError(f"gain is one of {', '.join(GAINS)}, not {gain!r}")
+    if min(n_gibbs, n_denoise, n_solve) < 1 or inflation < 0:
+        raise ValueError("counts are at least 1, and the inflation is not negative")
+    known = likelihood.sigma_y**2
 
-    def init(noise):
-        return FreeState(*start(likelihood, noise), noise, torch.zeros(len(noise)).double())
+    def init(noise: Tensor) -> ChainState:
+        return start(likelihood, noise)
 
-    def draw(calls, state, x_t, sigma_s, at):
+    def draw(calls: Calls, x0: Tensor, x_t: Tensor, sigma_s: Tensor, at: Step) -> Tensor:
+        """x_s given x_0, x_t and y."""
         weight, std = bridge_coefficients(0.0, sigma_s, at.sigma)
-        b2 = std**2
-        m = bridge_mean(state.x0, x_t, weight) + spread(std, x_t) * at.noise.normal(x_t.shape)
-        r2 = alpha * prior_std**2 * sigma_s**2 / (prior_std**2 + sigma_s**2) if inflate else 0 * sigma_s
-        d = calls(m, sigma_s)
-        ynoise = likelihood.sigma_y * at.noise.normal(likelihood.residual(d).shape)
-        if inflate:
-            ynoise = ynoise + likelihood.apply(spread(r2.sqrt(), m) * at.noise.normal(m.shape))
-        if gain == "krylov":
-            def J(w, base=m, db=d):
-                n = w.flatten(1).norm(dim=1) / (probe * sigma_s.to(w) * w[0].numel() ** 0.5)
-                n = n.clamp_min(1e-20)
-                return (calls(base + w / spread(n, w), sigma_s) - db) * spread(n, w)
-            x = m
-            def system(v):
-                ja = J(likelihood.adjoint(v, m))
-                out = spread(b2, m) * J(ja)
-                if inflate:
-                    out = out + alpha * spread(sigma_s**2, m) * ja
-                return likelihood.apply(out) + sy2 * v
-            sol = conjugate_gradient(system, likelihood.residual(d) + ynoise, n_solve)
-            return m + spread(b2, m) * J(likelihood.adjoint(sol, m))
-        g = prior_std**2 / (prior_std**2 + sigma_s**2)
-        x = m
-        for j in range(n_refine + 1):
-            if j:
-                dn = calls(x, sigma_s)
-                if gain == "secant":
-                    dx = likelihood.apply(x - xo); dd = likelihood.apply(dn - d)
-                    g = ((dx * dd).flatten(1).sum(1) / dx.square().flatten(1).sum(1).clamp_min(1e-20)).double().cpu().clamp(0.02, 1)
-                d = dn
-            xo = x
-            e = likelihood.residual(d) + ynoise - likelihood.apply(spread(g, m) * (m - x))
-            sol = likelihood.solve(e, g**2 * b2 + r2, sy2, m)
-            x = m + spread(g * b2, m) * likelihood.adjoint(sol, m)
-        return x
+        white = at.noise.normal(x_t.shape)
+        start_s = bridge_mean(x0, x_t, weight) + spread(std, x_t) * white
+        denoised = calls(start_s, sigma_s)
+        residual = likelihood.residual(denoised)
+        residual = residual + likelihood.sigma_y * at.noise.normal(residual.shape)
+        moved = spread(std**2, x_t)
 
-    def step(state, at):
+        def jacobian(direction: Tensor) -> Tensor:
+            size = direction.flatten(1).square().mean(1).sqrt()
+            scale = spread(size / (probe * sigma_s.to(size)), direction).clamp_min(1e-20)
+            return scale * (calls(start_s + direction / scale, sigma_s) - denoised)
+
+        if gain == "krylov":
+            own = spread(inflation * sigma_s**2, x_t)
+
+            def system(v: Tensor) -> Tensor:
+                once = jacobian(likelihood.adjoint(v, x_t))
+                return likelihood.apply(moved * jacobian(once) + own * once) + known * v
+
+            solved = conjugate_gradient(system, residual, n_solve)
+            return start_s + moved * jacobian(likelihood.adjoint(solved, x_t))
+
+        gamma = prior_std**2 / (prior_std**2 + sigma_s**2)
+        own = inflation * gamma * sigma_s**2
+        squared = gamma if gain == "product" else gamma**2
+        solved = likelihood.solve(residual, squared * std**2 + own, known, x_t)
+        direction = moved * likelihood.adjoint(solved, x_t)
+        if gain == "product":
+            return start_s + jacobian(direction)
+        return start_s + spread(gamma, x_t) * direction
+
+    def step(state: ChainState, at: Step) -> tuple[ChainState, Info]:
         calls = Calls(denoise)
+        x0, x_t = state
         if at.above is None:
-            x_t = state.x
-            state = state._replace(x0=calls(x_t, at.sigma))
-        elif carry == "x_0":
-            x_t = bridge(state.x0, state.x, 0.0, at.sigma, at.above, at.noise.normal(state.x.shape))
+            x0 = calls(x_t, at.sigma)
         else:
-            x_t = bridge(state.x_s, state.x, state.sigma_s, at.sigma, at.above, at.noise.normal(state.x.shape))
-        sigma_s = draw_index(at, index, sigma=index_sigma, floor=index_floor, rho=rho, last_fraction=last_fraction)
+            x_t = bridge(x0, x_t, 0.0, at.sigma, at.above, at.noise.normal(x_t.shape))
+        sigma_s = draw_index(
+            at, index, sigma=index_sigma, floor=index_floor, rho=rho, last_fraction=last_fraction
+        )
         for _ in range(n_gibbs):
-            x_s = draw(calls, state, x_t, sigma_s, at)
-            x0 = ancestral(calls, x_s, sigma_s, n_denoise, at.noise, sigma_min=at.sigmas[-1], rho=rho)
+            x_s = draw(calls, x0, x_t, sigma_s, at)
+            x0 = ancestral(
+                calls, x_s, sigma_s, n_denoise, at.noise, sigma_min=at.sigmas[-1], rho=rho
+            )
             x_t = diffuse(x_s, sigma_s, at.sigma, at.noise.normal(x_t.shape))
-            state = FreeState(x0, x_t, x_s, sigma_s)
-        return state, calls.info()
+        return ChainState(x0, x_t), calls.info()
 
     return Sampler(init, step)

@@ -1,0 +1,1 @@
+"""Samplers measured against exact posteriors of Gaussian-mixture problems."""
