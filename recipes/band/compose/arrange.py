@@ -38,6 +38,8 @@ PLACES = {
 }
 #: What a player does who takes over another's part.
 SWAPPED = {"bass": "tune", "guitar": "bassline", "piano": "bassline"}
+#: What a player does who only holds chords, in any style.
+HELD = {"bass": "long", "guitar": "swell", "piano": "long"}
 #: How many parts play a stem, and how often.
 PARTS = {
     "bass": ((1, 2), (0.97, 0.03)),
@@ -148,6 +150,8 @@ def _draw_manners(rng: Random, stem: str, style: Style) -> list[str]:
         style = STYLES[rng.choice(sorted(STYLES))]
     if stem in SWAPPED and rng.random() < 0.07:
         return [SWAPPED[stem]] * 3
+    if stem in HELD and rng.random() < 0.04:
+        return [HELD[stem]] * 3
     choices = getattr(style, stem)
     if rng.random() < 0.5:
         return [rng.choice(choices)] * 3
@@ -201,7 +205,7 @@ def _play(
         feel = draw_feel(rng)
         if tight:
             feel = feel._replace(push=tight.push, jitter=tight.jitter)
-        if rng.random() < (0.5 if manner in ("long", "swell") else 0.05):
+        if rng.random() < (0.6 if manner in ("long", "swell") else 0.05):
             events = tie(events)
         notes = perform(rng, events, clock, feel, seconds)
         if not notes:
