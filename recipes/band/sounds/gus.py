@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.signal import resample_poly
+import soxr
 
 from ..score import PROGRAMS, Note
 from . import Player
@@ -84,15 +84,12 @@ def _patch_sample(fields: tuple, raw: bytes, samplerate: int, drum: bool) -> Pat
         a, b = round(loop[0]), round(loop[1])
         audio = np.concatenate([audio[:b], audio[a:b][::-1]])
         loop = (float(a), float(len(audio)))
-    if rate > samplerate:  # before it is read in larger steps, which would alias
-        divisor = math.gcd(rate, samplerate)
-        up, down = samplerate // divisor, rate // divisor
-        if up > 512:  # an odd rate: the nearest ratio of small numbers, the rest by `rate` below
-            up, down = 256, round(256 * rate / samplerate)
-        audio = resample_poly(audio, up, down).astype(np.float32)
-        loop = None if loop is None else (loop[0] * up / down, loop[1] * up / down)
-        rate = rate * up / down
     audio = audio / max(float(np.abs(audio).max()), 1.0)
+    if rate > samplerate:  # before it is read in larger steps, which would alias
+        audio = soxr.resample(audio, rate, samplerate, "HQ")
+        loop = None if loop is None else (loop[0] * samplerate / rate, loop[1] * samplerate / rate)
+        loop = None if loop is None else (loop[0], min(loop[1], float(len(audio))))
+        rate = samplerate
     key = np.nan if drum else 69 + 12 * math.log2(max(root, 1) / 440e3)
     envelope, release = None, 0.06
     if mode & ENVELOPE and mode & SUSTAIN and not drum:
