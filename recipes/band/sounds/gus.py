@@ -86,9 +86,12 @@ def _patch_sample(fields: tuple, raw: bytes, samplerate: int, drum: bool) -> Pat
         loop = (float(a), float(len(audio)))
     audio = audio / max(float(np.abs(audio).max()), 1.0)
     if rate > samplerate:  # before it is read in larger steps, which would alias
+        if loop is not None:  # the filter looks ahead: give it what the loop goes on with
+            first, last = int(loop[0]), int(loop[1])
+            ahead = first + np.arange(512) % (last - first)
+            audio = np.concatenate([audio[:last], audio[ahead]])
+            loop = (loop[0] * samplerate / rate, loop[1] * samplerate / rate)
         audio = soxr.resample(audio, rate, samplerate, "HQ")
-        loop = None if loop is None else (loop[0] * samplerate / rate, loop[1] * samplerate / rate)
-        loop = None if loop is None else (loop[0], min(loop[1], float(len(audio))))
         rate = samplerate
     key = np.nan if drum else 69 + 12 * math.log2(max(root, 1) / 440e3)
     envelope, release = None, 0.06
