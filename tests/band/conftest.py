@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from recipes.band.score import Note, Part, Song
 
 RATE = 22050
 
 
-def measured_pitch(audio: np.ndarray, expected: float, rate: int = RATE) -> float:
-    """Frequency in Hz of the strongest partial within a third of an octave of `expected`."""
+def measured_pitch(
+    audio: np.ndarray, expected: float, rate: int = RATE, octaves: float = 1 / 3
+) -> float:
+    """Frequency in Hz of the strongest partial within `octaves` of `expected`."""
     size = 1 << 19
     spectrum = np.abs(np.fft.rfft(audio * np.hanning(len(audio)), size))
     frequencies = np.fft.rfftfreq(size, 1 / rate)
-    near = np.abs(np.log2(np.maximum(frequencies, 1) / expected)) < 1 / 3
+    near = np.abs(np.log2(np.maximum(frequencies, 1) / expected)) < octaves
     return float(frequencies[near][spectrum[near].argmax()])
 
 
@@ -47,8 +48,3 @@ def little_song(seed: int, seconds: float) -> Song:
         ],
         seconds,
     )
-
-
-@pytest.fixture
-def tune():
-    return little_song
