@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 
@@ -52,3 +53,18 @@ def free_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     return 2 << 30
+
+
+@contextmanager
+def explain_memory(way_out: str) -> Iterator[None]:
+    """Turn every kind of "out of memory" into a `DeviceError` that ends with `way_out`.
+
+    CUDA has an exception of its own, Python another; PyTorch's CPU allocator has only its words.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        ours = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        if ours or "not enough memory" in str(error) or "can't allocate memory" in str(error):
+            raise DeviceError(f"out of memory; {way_out}") from error
+        raise

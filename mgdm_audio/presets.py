@@ -34,7 +34,7 @@ class Preset:
     @property
     def cost(self) -> str:
         """Cost in words, for the help and the report."""
-        draws = f", mean of {self.draws} draws" if self.draws > 1 else ""
+        draws = f" x {self.draws} draws" if self.draws > 1 else ""
         return f"{self.sampler}, {self.steps} step{'s' * (self.steps > 1)}{draws}"
 
 

@@ -16,9 +16,9 @@ from .audio import Grid, overlap_add, read_audio, resample, resampled_length, sh
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.resample import REACH
 from .audio.spectra import band_power
-from .devices import free_memory, pick_device
+from .devices import explain_memory, free_memory, pick_device
 from .engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
-from .errors import AudioFileError, DeviceError
+from .errors import AudioFileError
 from .noise import PlacedNoise, placed
 from .presets import Preset, preset
 from .pretrained import Prior, load_prior
@@ -123,7 +123,8 @@ class Separator:
             AudioFileError: see `read_audio`.
             DeviceError: out of memory.
         """
-        audio, samplerate = read_audio(path, start, duration)
+        with explain_memory(self._memory_advice()):
+            audio, samplerate = read_audio(path, start, duration)
         result = self.separate(audio, samplerate, progress)
         result.settings |= {"track": os.fspath(path), "start": start}
         return result
@@ -151,7 +152,10 @@ class Separator:
             AudioFileError: the mixture is empty or not finite.
             DeviceError: out of memory.
         """
-        mixture = _as_array(mixture)
+        with explain_memory(self._memory_advice()):
+            return self._separate(_as_array(mixture), samplerate, progress)
+
+    def _separate(self, mixture: np.ndarray, samplerate: int, progress) -> Separation:
         began = time.perf_counter()
         channels, length = mixture.shape
         distinct, copies = _distinct(mixture)
@@ -161,16 +165,10 @@ class Separator:
             for _ in range(self.samples)
         ]
         run = _Run(self, distinct, samplerate, progress)
-        try:
-            for index, first, chunk in run.chunks():
-                for k, name in enumerate(names):
-                    target = sets[index][name][:, first : first + chunk.shape[-1]]
-                    np.take(chunk[:, k], copies, axis=0, out=target, mode="clip")
-        except (torch.OutOfMemoryError, MemoryError) as error:
-            raise DeviceError(
-                f"out of memory on {self.device}; use a smaller --batch-size "
-                f"(now {self.batch_size}) or --segment, or --device cpu."
-            ) from error
+        for index, first, chunk in run.chunks():
+            for k, name in enumerate(names):
+                target = sets[index][name][:, first : first + chunk.shape[-1]]
+                np.take(chunk[:, k], copies, axis=0, out=target, mode="clip")
         seconds = time.perf_counter() - began
         return Separation(
             samples=[{n: torch.from_numpy(stem) for n, stem in stems.items()} for stems in sets],
@@ -202,6 +200,12 @@ class Separator:
             "overlap": round(1 - self.grid.hop / self.grid.window, 3),
         }
 
+    def _memory_advice(self) -> str:
+        return (
+            f"use a smaller --batch-size (now {self.batch_size}) or --segment, "
+            "separate the track in parts with --start and --duration, or use --device cpu."
+        )
+
     def _sampler(self, mixture: Tensor, windows: Callable[[int], None] | None = None):
         """The engine's sampler for ``mixture [C, 1, T]``, its denoiser running in windows."""
 
@@ -227,7 +231,7 @@ class Separator:
 
     def _default_batch(self) -> int:
         one = self.grid.window * len(self.prior.sources) * BYTES_PER_SAMPLE
-        largest = 64 if self.device.type == "cuda" else 4
+        largest = 64 if self.device.type == "cuda" else 2
         return int(min(max(free_memory(self.device) // (2 * one), 1), largest))
 
 

@@ -28,9 +28,11 @@ def resample(audio: np.ndarray, rate: int, target: int, length: int | None = Non
     if rate == target:
         result = audio
     else:
-        # Silence after the end, so that the result is never a sample short.
+        # Silence after the end, so that the result is never a sample short. One channel at a time,
+        # so that a long file does not need memory for copies of all.
         pad = -(-2 * rate // target) + 2
-        padded = np.pad(audio, ((0, 0), (0, pad)))
-        result = soxr.resample(padded.T, rate, target, quality="HQ").T
+        result = np.stack(
+            [soxr.resample(np.pad(x, (0, pad)), rate, target, quality="HQ") for x in audio]
+        )
     short = max(length - result.shape[-1], 0)
     return np.ascontiguousarray(np.pad(result[:, :length], ((0, 0), (0, short))))

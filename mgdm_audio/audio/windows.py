@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -74,18 +75,47 @@ def overlap_add(
     overlap = grid.window - grid.hop
     if overlap > grid.hop:
         raise ValueError(f"more than two windows overlap in {grid}")
-    windows = x.unfold(-1, grid.window, grid.hop).movedim(2, 0).flatten(0, 1)  # [n B, K, W]
-    many = windows.shape[0] > batch_size
-    outputs = torch.cat([_call(function, part, many) for part in windows.split(batch_size)])
-    outputs = outputs.unflatten(0, (n, x.shape[0]))
-    weights = torch.stack([fade(grid.window, overlap, i == 0, i == n - 1) for i in range(n)])
-    outputs = outputs * weights.to(outputs)[:, None, None]
-    # The head of each window (one hop) plus the tail (overlap) of the one before.
-    heads, tails = outputs[..., : grid.hop], outputs[..., grid.hop :]
-    pad = grid.hop - overlap
-    body = heads[1:] + torch.nn.functional.pad(tails[:-1], (0, pad))
-    body = torch.cat([heads[:1], body]).movedim(0, -2).flatten(-2)  # [B, K, n hop]
-    return torch.cat([body, tails[-1]], -1)
+    places = [(i, item) for i in range(n) for item in range(x.shape[0])]
+    weights = [fade(grid.window, overlap, i == 0, i == n - 1).to(x) for i in range(n)]
+    adder = _Adder(x, grid)
+    for start in range(0, len(places), batch_size):
+        batch = places[start : start + batch_size]
+        windows = torch.stack([x[item, :, i * grid.hop :][:, : grid.window] for i, item in batch])
+        outputs = _call(function, windows, len(places) > batch_size)
+        for (i, item), output in zip(batch, outputs, strict=True):
+            adder.add(item, i, output * weights[i])
+    return adder.result()
+
+
+class _Adder:
+    """Sums windows in place, or, under autograd (which would copy the whole at every write), late.
+
+    Windows of an item come in order.
+    """
+
+    def __init__(self, like: Tensor, grid: Grid):
+        self.grid = grid
+        self.late = torch.is_grad_enabled() and like.requires_grad
+        self.total = None if self.late else torch.zeros_like(like)
+        self.windows: list[list[Tensor]] = [[] for _ in like]
+
+    def add(self, item: int, i: int, window: Tensor) -> None:
+        if self.late:
+            self.windows[item].append(window)
+        else:
+            self.total[item, :, i * self.grid.hop :][:, : self.grid.window] += window
+
+    def result(self) -> Tensor:
+        return torch.stack([self._join(w) for w in self.windows]) if self.late else self.total
+
+    def _join(self, windows: list[Tensor]) -> Tensor:
+        """Each window's first hop plus the tail of the one before, and the last one's tail."""
+        hop, overlap = self.grid.hop, self.grid.window - self.grid.hop
+        parts = [windows[0][..., :hop]]
+        for before, window in pairwise(windows):
+            tail = torch.nn.functional.pad(before[..., hop:], (0, hop - overlap))
+            parts.append(window[..., :hop] + tail)
+        return torch.cat([*parts, windows[-1][..., hop:]], -1)
 
 
 def _call(function: Callable[[Tensor], Tensor], x: Tensor, save_memory: bool) -> Tensor:

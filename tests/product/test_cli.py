@@ -10,9 +10,10 @@ import time
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 import mgdm_audio
-from mgdm_audio import pretrained
+from mgdm_audio import pretrained, separator
 from mgdm_audio.cli import main
 from mgdm_audio.engine import SAMPLERS
 from mgdm_audio.presets import QUALITIES, SAMPLER_PRESETS
@@ -185,11 +186,17 @@ def test_unwritable_output(separate, track, tmp_path):
     assert (tmp_path / "out").read_text() == "in the way"
 
 
-def test_out_of_memory(separate, track, monkeypatch):
-    from mgdm_audio import separator
-
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("no more"),
+        MemoryError(),
+        RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_out_of_memory(separate, track, monkeypatch, error):
     def full(*_):
-        raise separator.torch.OutOfMemoryError("no more")
+        raise error
 
     monkeypatch.setattr(separator, "overlap_add", full)
     status, _, err = separate(track, "-q")
