@@ -72,16 +72,19 @@ class GaussianMixture:
         wide = {"device": x.device, "dtype": torch.float64}
         ones = torch.ones(sources, sources, **wide) / sources
         along = torch.kron(ones, torch.eye(size // sources, **wide))
-        sigma, mix = (
-            torch.as_tensor(one).to(**wide).expand(len(x)).reshape(-1, 1, 1)
-            for one in (sigma, sigma_mix)
+        levels = torch.stack(
+            [torch.as_tensor(one).to(**wide).expand(len(x)) for one in (sigma, sigma_mix)]
         )
+        if bool((levels == levels[:, :1]).all()):
+            levels = levels[:, :1]  # One factorisation serves the whole batch.
+        sigma, mix = levels.reshape(2, -1, 1, 1)
         noise = sigma**2 * (torch.eye(size, **wide) - along) + mix**2 * along
         covariance = self.covariances.to(**wide)
         total = covariance + noise.unsqueeze(1)
         offset = x.flatten(1).to(**wide).unsqueeze(1) - self.means.flatten(1).to(**wide)
         factor = torch.linalg.cholesky(total)
-        solved = torch.cholesky_solve(offset.unsqueeze(-1), factor).squeeze(-1)
+        inverse = torch.cholesky_inverse(factor)
+        solved = torch.einsum("bcnm,bcm->bcn", inverse.expand(len(x), -1, -1, -1), offset)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
         log = self.weights.to(**wide).log() - 0.5 * ((offset * solved).sum(-1) + log_det)
         mean = self.means.flatten(1).to(**wide) + torch.einsum("cnm,bcm->bcn", covariance, solved)

@@ -49,6 +49,11 @@ class Noise:
         self._ahead = torch.empty(batch, 0)
         self._used = 0
 
+    @property
+    def items(self) -> int:
+        """Number of items."""
+        return len(self._signal)
+
     def normal(self, shape: Sequence[int]) -> Tensor:
         """Standard Gaussian noise ``[B, ...]``, in float32.
 

@@ -177,16 +177,15 @@ def draw_index(
     high = double(at.below if at.below > 0 else at.sigma / 2)
     low = between(double(floor), double(at.sigmas[-1]), double(at.sigmas[0]), rho)
     low = torch.minimum(low, high)
-    position = at.noise.uniform()
-    if index == "fixed":
-        return torch.minimum(double(sigma), high).expand(position.shape)
+    items = at.noise.items
+    if index in ("fixed", "ratio"):
+        level = double(sigma if index == "fixed" else sigma * at.sigma)
+        return torch.minimum(level, high).expand(items)
     if index == "last" or (index == "mixed" and at.in_last(last_fraction)):
-        return high.expand(position.shape)
-    if index == "ratio":
-        return torch.minimum(double(sigma * at.sigma), high).expand(position.shape)
+        return high.expand(items)
     if index == "near_zero":
-        return low.expand(position.shape)
-    return between(position, low, high, rho)
+        return low.expand(items)
+    return between(at.noise.uniform(), low, high, rho)
 
 
 def check_index(index: str, sigma: float | None) -> None:

@@ -1,0 +1,38 @@
+"""``python -m recipes.gmm``: the whole study, its tables and its figure."""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+
+from .problems import mixture_problem
+from .report import write
+from .sections import SECTIONS, compute
+from .study import tune
+
+
+def main() -> None:
+    """Run the parts asked for and write the report next to this file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help=f"among {', '.join(SECTIONS)}; all by default")
+    parser.add_argument("--problems", type=int, default=10, help="random problems of each kind")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--tune", action="store_true", help="tune on four other problems, and stop")
+    parser.add_argument("--report", action="store_true", help="only write the report again")
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    if unknown := set(arguments.parts) - set(SECTIONS):
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if arguments.tune:
+        tune([mixture_problem(1000 + index) for index in range(4)])
+        return
+    if not arguments.report:
+        for name in arguments.parts or SECTIONS:
+            compute(name, arguments.problems)
+    if arguments.report or not arguments.parts:
+        write()
+
+
+if __name__ == "__main__":
+    main()

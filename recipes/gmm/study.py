@@ -1,0 +1,109 @@
+"""Running a sampler on many problems and scoring it against their posteriors."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from mgdm_audio.engine import SAMPLERS, Progress, SamplingError, karras_schedule, sample
+
+from .candidates import CANDIDATES, Candidate
+from .problems import Problem, sliced_wasserstein
+
+DRAWS = 200
+SIGMA_MIN, SIGMA_MAX, RHO = 0.01, 10.0, 3.0
+TUNED = Path(__file__).with_name("tuned.json")
+# Student's t at 97.5 % by degrees of freedom, for small numbers of problems.
+_T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
+_T |= {10: 2.23, 11: 2.20, 14: 2.14, 19: 2.09}
+
+
+class Score(NamedTuple):
+    """Sliced Wasserstein distance and cost of one setting over several problems."""
+
+    label: str
+    distances: list[float]
+    """One per problem; NaN where the sampler diverged."""
+    denoiser_calls: int
+    gradient_calls: int
+    seconds: float
+    """Per problem."""
+
+    @property
+    def mean(self) -> float:
+        """Mean over the problems."""
+        return statistics.fmean(self.distances)
+
+    @property
+    def margin(self) -> float:
+        """Half the width of the 95 % interval of the mean over random problems."""
+        count = len(self.distances)
+        quantile = _T.get(count - 1, 1.96)
+        return quantile * statistics.stdev(self.distances) / math.sqrt(count)
+
+
+def reference(problem: Problem, stream: int = 0) -> Tensor:
+    """Exact posterior draws; another ``stream`` is another independent set."""
+    return problem.posterior.sample(DRAWS, torch.Generator().manual_seed(10_000 + stream))
+
+
+def exact_score(problems: Sequence[Problem]) -> Score:
+    """The floor: distance between two sets of exact draws."""
+    pairs = [sliced_wasserstein(reference(p), reference(p, 1)) for p in problems]
+    return Score("exact posterior", pairs, 0, 0, 0.0)
+
+
+def prior_score(problems: Sequence[Problem]) -> Score:
+    """The ceiling: draws that ignore the observation."""
+    generator = torch.Generator().manual_seed(20_000)
+    draws = [p.prior.sample(DRAWS, generator) for p in problems]
+    pairs = [sliced_wasserstein(x, reference(p)) for x, p in zip(draws, problems, strict=True)]
+    return Score("prior", pairs, 0, 0, 0.0)
+
+
+def run(
+    name: str, candidate: Candidate, problems: Sequence[Problem], label: str | None = None
+) -> Score:
+    """Score one setting."""
+    levels, settings = candidate
+    sigmas = karras_schedule(levels, SIGMA_MIN, SIGMA_MAX, RHO)
+    distances, reports = [], [Progress(0, 0, 0.0, torch.empty(0), 0, 0)]
+    began = time.perf_counter()
+    for problem in problems:
+        sampler = SAMPLERS[name](problem.prior.denoise, problem.likelihood, **settings)
+        try:
+            x0 = sample(sampler, sigmas, (DRAWS, *problem.shape), callback=reports.append)
+        except SamplingError:
+            distances.append(math.nan)
+            continue
+        distances.append(sliced_wasserstein(x0, reference(problem)))
+    seconds = (time.perf_counter() - began) / len(problems)
+    last = reports[-1]
+    return Score(label or name, distances, last.denoiser_calls, last.gradient_calls, seconds)
+
+
+def tune(problems: Sequence[Problem]) -> dict[str, Candidate]:
+    """The best candidate of every sampler on problems that the study does not use."""
+    best: dict[str, Candidate] = {}
+    for name, candidates in CANDIDATES.items():
+        scores = [run(name, candidate, problems) for candidate in candidates]
+        for candidate, score in zip(candidates, scores, strict=True):
+            cost = score.denoiser_calls + score.gradient_calls
+            print(f"{name} {candidate}: {score.mean:.3f}, cost {cost}", flush=True)
+        usable = [score.mean if not math.isnan(score.mean) else math.inf for score in scores]
+        best[name] = candidates[usable.index(min(usable))]
+    TUNED.write_text(json.dumps(best, indent=1) + "\n", encoding="utf-8")
+    return best
+
+
+def tuned() -> dict[str, tuple[int, dict[str, Any]]]:
+    """The settings that :func:`tune` found."""
+    return {name: tuple(one) for name, one in json.loads(TUNED.read_text("utf-8")).items()}
