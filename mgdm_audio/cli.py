@@ -174,8 +174,6 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
     try:
         separator, output = make_separator(given), make_output(given)
         output.paths(output.names(separator), separator.samples, "track")
-    except MGDMError as error:
-        raise Failure(str(error)) from error
     except (ValueError, TypeError) as error:
         raise click.UsageError(f"{error}.") from error
     found = find_tracks(tracks)
@@ -287,15 +285,6 @@ def show_json(value: Any) -> None:
     click.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-class Failure(click.ClickException):
-    """A reason to stop before the first track."""
-
-    exit_code = FAILED
-
-    def show(self, file: Any = None) -> None:
-        click.echo(f"error: {self.message}", err=True)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: runs the command and exits with its status."""
     try:
@@ -303,6 +292,9 @@ def main(arguments: list[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         status = error.exit_code
+    except MGDMError as error:
+        click.echo(f"error: {error}", err=True)
+        status = FAILED
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         status = INTERRUPTED
