@@ -63,7 +63,7 @@ _CONSTANT = {
 
 
 class _Placeholder:
-    """Stands for a class named in a checkpoint; holds what it is given and does nothing."""
+    """Stands for a class named in a checkpoint; keeps the state it is given and does nothing."""
 
     def __new__(cls, *args, **kwargs):
         return super().__new__(cls)
@@ -71,9 +71,12 @@ class _Placeholder:
     def __init__(self, *args, **kwargs):
         pass
 
+    def __setitem__(self, key, value) -> None:
+        pass
+
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """State dictionary and hyper-parameters (empty if there are none) of a checkpoint.
+    """State dictionary, and those hyper-parameters that are plain data, of a checkpoint.
 
     Raises:
         PriorError: the file is missing, is no PyTorch checkpoint, or holds something else than a
@@ -101,8 +104,9 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     for name, value in state.items():
         if not isinstance(value, Tensor):
             raise PriorError(f"{path}: the entry {name!r} is not a tensor.")
-    hyper = content.get("hyper_parameters", {}) if state is not content else {}
-    return dict(state), dict(hyper)
+    hyper = content.get("hyper_parameters") if state is not content else None
+    plain = {k: _plain(v) for k, v in hyper.items()} if isinstance(hyper, Mapping) else {}
+    return dict(state), {name: value for name, value in plain.items() if value is not None}
 
 
 def unet_tensors(state: Mapping[str, Tensor], origin: str) -> dict[str, Tensor]:
@@ -135,8 +139,21 @@ def network_options(hyper: Mapping[str, Any], origin: str) -> dict[str, Any]:
             raise PriorError(
                 f"{origin}: was trained with {name} = {hyper[name]!r}; only {value!r} is supported."
             )
-    options = {ours: hyper[name] for name, ours in _RENAMED.items() if name in hyper}
-    return {k: list(v) if isinstance(v, (list, tuple)) else v for k, v in options.items()}
+    return {ours: hyper[name] for name, ours in _RENAMED.items() if name in hyper}
+
+
+def _plain(value: Any) -> Any:
+    """A hyper-parameter as plain data, None if it is no such thing.
+
+    Checkpoints of programs that are configured by Hydra hold OmegaConf's lists and nodes, which
+    keep what they hold under these two names.
+    """
+    if isinstance(value, _Placeholder):
+        state = vars(value)
+        value = state.get("_content", state.get("_val"))
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (int, float, str, bool)) else None
 
 
 def convert(

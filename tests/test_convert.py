@@ -1,5 +1,6 @@
 """Conversion of checkpoints, written here as Lightning and plain PyTorch write them."""
 
+import collections
 import hashlib
 import pickle
 import sys
@@ -127,26 +128,48 @@ def test_the_prior_loads(tmp_path, x):
     torch.testing.assert_close(prior.denoise(x, 0.4), edm(net, x, 0.4, 0.3))
 
 
-def test_unknown_classes_are_inert(tmp_path):
-    """As in the published files, whose hyper-parameters hold an object of another package."""
-    module = types.ModuleType("not_installed")
+@pytest.fixture
+def elsewhere():
+    """A module whose classes are gone when the checkpoint is read."""
 
     class LogNormal:
         def __init__(self, mean):
             self.mean = mean
 
-    LogNormal.__module__, LogNormal.__qualname__ = "not_installed", "LogNormal"
-    module.LogNormal = LogNormal
+    class ListConfig:  # OmegaConf's containers and nodes, as far as pickles show them
+        def __init__(self, items):
+            self._content, self._metadata = [AnyNode(x) for x in items], collections.Counter("ab")
+
+    class AnyNode:
+        def __init__(self, value):
+            self._val = value
+
+    module = types.ModuleType("not_installed")
+    for cls in (LogNormal, ListConfig, AnyNode):
+        cls.__module__, cls.__qualname__ = "not_installed", cls.__name__
+        setattr(module, cls.__name__, cls)
     sys.modules["not_installed"] = module
-    try:
-        hyper = {**HYPER, "diffusion_sigma_distribution": LogNormal(-3.0)}
-        path = save(tmp_path / "a.ckpt", random_unet(4, 0), hyper=hyper)
-    finally:
-        del sys.modules["not_installed"]
+    yield module
+    sys.modules.pop("not_installed", None)
+
+
+def test_unknown_classes_are_inert(tmp_path, x, elsewhere):
+    """As in the published files, whose hyper-parameters hold objects of other packages."""
+    hyper = {
+        **HYPER,
+        "multipliers": elsewhere.ListConfig(HYPER["multipliers"]),
+        "attentions": elsewhere.ListConfig(HYPER["attentions"]),
+        "diffusion_sigma_distribution": elsewhere.LogNormal(-3.0),
+    }
+    net = random_unet(4, 0)
+    path = save(tmp_path / "a.ckpt", net, hyper=hyper)
+    del sys.modules["not_installed"]
     state, found = read_checkpoint(path)
-    assert len(state) == 2 * len(random_unet(4, 0).state_dict())
-    assert found["channels"] == 16
-    assert type(found["diffusion_sigma_distribution"]).__name__ == "Inert"
+    assert len(state) == 2 * len(net.state_dict())
+    assert found == HYPER
+    assert type(found["multipliers"]) is list
+    converted, _ = written(convert([path], tmp_path / "out"))
+    torch.testing.assert_close(converted(x, 0.4), edm(net, x, 0.4, 0.3))
 
 
 def test_code_in_a_checkpoint_never_runs(tmp_path):
