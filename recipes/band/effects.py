@@ -196,8 +196,10 @@ def random_effects(
 
 
 def _tone(stem: str, on: dict[str, bool], samplerate: int, rng: np.random.Generator) -> np.ndarray:
-    """Sections ``[n, 6]`` of loudspeaker and equaliser."""
+    """Sections ``[n, 6]`` of amplifier, loudspeaker and equaliser."""
     sections = []
+    if on["drive"]:  # asymmetric clipping leaves an offset
+        sections += list(butter(1, 15.0, "highpass", fs=samplerate, output="sos"))
     if on["cabinet"]:
         top = rng.uniform(1500, 4500) if stem == "bass" else rng.uniform(3000, 6500)
         low = rng.uniform(25, 50) if stem == "bass" else rng.uniform(60, 120)
