@@ -1,7 +1,7 @@
 """Published checkpoints of MSDM and ISDM to prior folders.
 
-    python -m mgdm_audio.convert msdm.ckpt priors/msdm
-    python -m mgdm_audio.convert bass.ckpt drums.ckpt guitar.ckpt piano.ckpt priors/isdm
+    python -m mgdm_audio.convert msdm.ckpt runs/priors/msdm
+    python -m mgdm_audio.convert bass.ckpt drums.ckpt guitar.ckpt piano.ckpt runs/priors/isdm
 
 One checkpoint is a joint prior of all sources (MSDM); one checkpoint a source, in the order of
 --sources, makes a prior of independent networks (ISDM). Checkpoints are pickles, which can run

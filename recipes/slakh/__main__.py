@@ -25,6 +25,13 @@ FOLDER = click.Path(path_type=Path, file_okay=False)
 rows_option = click.option(
     "--rows", "rows_file", default=PAPER, type=click.Path(path_type=Path), help="TOML of rows."
 )
+priors_option = click.option(
+    "--priors",
+    default=Path("runs/priors"),
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where priors that are not shipped are, one folder each.",
+)
 partial_option = click.option(
     "--allow-partial", is_flag=True, help="Go on although the split has tracks missing."
 )
@@ -64,6 +71,7 @@ def prepare(
     "--shard", "part", help="0/4: the first of four workers (torchrun, Slurm: automatic)."
 )
 @rows_option
+@priors_option
 @partial_option
 def separate(
     data: Path,
@@ -74,13 +82,15 @@ def separate(
     batch: int,
     part: str | None,
     rows_file: Path,
+    priors: Path,
     allow_partial: bool,
 ) -> None:
     """Separate the tracks of DATA with the settings of a row."""
     rank, count = find_shard(part)
     folders = shard(find_tracks(data, allow_partial), rank, count)
     for row in _choose(names, rows_file):
-        _separate(row, folders, out, prior, device, batch)
+        row = replace(row, prior=prior or row.prior)
+        _separate(row, folders, out, priors, device, batch)
 
 
 @cli.command()
@@ -128,6 +138,7 @@ def plot(runs: Path, out: Path, rows_file: Path) -> None:
 @click.option("--jobs", default=1, show_default=True, help="Processes that score.")
 @click.option("--museval", is_flag=True, help="BSS Eval v4 as well; needs ffmpeg.")
 @rows_option
+@priors_option
 @partial_option
 @click.pass_context
 def everything(
@@ -140,12 +151,13 @@ def everything(
     jobs: int,
     museval: bool,
     rows_file: Path,
+    priors: Path,
     allow_partial: bool,
 ) -> None:
     """Separate, evaluate, table and plot: the papers' tables from prepared DATA."""
     folders = find_tracks(data, allow_partial)
     for row in _choose(names or tuple(read_rows(rows_file)), rows_file):
-        _separate(row, folders, out, None, device, batch)
+        _separate(row, folders, out, priors, device, batch)
         with _bar(folders, f"{row.name}, scores") as step:
             evaluate_run(folders, out / row.name, jobs, museval, step)
     context.invoke(table, runs=out, out=out / "results", rows_file=rows_file)
@@ -153,11 +165,11 @@ def everything(
 
 
 def _separate(
-    row: Row, folders: list[Path], out: Path, prior: str | None, device: str | None, batch: int
+    row: Row, folders: list[Path], out: Path, priors: Path, device: str | None, batch: int
 ) -> None:
     place = pick_device(device or local_device(torch.cuda.device_count()))
-    row = replace(row, prior=prior or row.prior)
-    loaded = load_prior(row.prior, place)
+    converted = priors / row.prior
+    loaded = load_prior(converted if converted.is_dir() else row.prior, place)
     with _bar(folders, row.name) as step:
         separate_tracks(folders, row, loaded, out / row.name, place, batch, step)
 

@@ -190,6 +190,17 @@ def test_command_line(slakh, prior, rows_file, tmp_path, runs):
     assert "no row x; there are dirac, mgdm-r1, mgdm-r2" in unknown.output
 
 
+def test_converted_priors_are_found_by_name(slakh, prior, rows_file, tmp_path, runs):
+    rows = tmp_path / "rows.toml"
+    rows.write_text(rows_file.read_text().replace(str(prior), prior.name))
+    arguments = ["separate", str(slakh / "test"), "--row", "dirac", "--out", str(tmp_path / "runs")]
+    arguments += ["--rows", str(rows), "--allow-partial", "--device", "cpu"]
+    arguments += ["--priors", str(prior.parent)]
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 0, result.output
+    assert audio(tmp_path / "runs" / "dirac") == audio(runs / "dirac")
+
+
 def test_museval_files(runs, tracks, rows_file, tmp_path):
     pytest.importorskip("museval")
     evaluate_run(tracks[:1], runs / "dirac", museval=True)

@@ -65,7 +65,7 @@ def main(
         for system in systems.values():
             if system.grid and read_tuned(tuned, system) is system:
                 click.echo(f"tuning {system.name}")
-                songs = find_tracks(tuning)[:tune_tracks]
+                songs = find_tracks(tuning, allow_partial=True)[:tune_tracks]
                 try:
                     best = tune(system, songs, loaded, place, batch, seconds, click.echo)
                 except (DenoiserError, SamplingError) as error:
