@@ -1,0 +1,101 @@
+"""Samplers on problems where the posterior is known in closed form."""
+
+import pytest
+import torch
+
+from mgdm_audio.engine import SAMPLERS, MixtureSum, karras_schedule, sample
+from mgdm_audio.engine.analytic import GaussianMixture, gaussian
+
+K, T, DRAWS = 2, 2, 1000
+
+
+def problem(sigma_y):
+    generator = torch.Generator().manual_seed(0)
+    root = torch.randn(K * T, K * T, generator=generator)
+    covariance = root @ root.T / (K * T) + 0.1 * torch.eye(K * T)
+    prior = gaussian(torch.randn(K, T, generator=generator), covariance)
+    likelihood = MixtureSum(prior.sample(1, generator).sum(1, keepdim=True), sigma_y)
+    return prior, likelihood, prior.posterior(likelihood)
+
+
+def distances(name, levels, settings, sigma_y=0.5):
+    """Largest error of the mean in posterior standard deviations; relative error of covariance."""
+    prior, likelihood, posterior = problem(sigma_y)
+    sampler = SAMPLERS[name](prior.denoise, likelihood, **settings)
+    x0 = sample(sampler, karras_schedule(levels, 0.01, 8.0, 3.0), (DRAWS, K, T)).flatten(1)
+    target = posterior.covariance()
+    mean = (x0.mean(0) - posterior.mean().flatten()).abs() / target.diagonal().sqrt()
+    return mean.max().item(), ((torch.cov(x0.T) - target).norm() / target.norm()).item()
+
+
+# The tolerance of the mean covers Monte-Carlo error (0.03 each) and what the method itself leaves.
+@pytest.mark.parametrize(
+    ("name", "levels", "settings", "mean", "covariance"),
+    [
+        # Exact in the limit of many levels.
+        ("conditional", 150, {"churn": 1.0, "project": False}, 0.12, 0.25),
+        ("mmps", 150, {"n_solve": 2}, 0.12, 0.25),
+        # Exact where the prior is Gaussian: the Jacobian is the true one, the inflation Tweedie's.
+        (
+            "mgdm_free",
+            40,
+            {"gain": "krylov", "n_solve": 2, "inflation": 1.0, "n_gibbs": 3, "n_denoise": 3},
+            0.25,
+            0.3,
+        ),
+        (
+            "mgdm",
+            40,
+            {
+                "n_gibbs": 3,
+                "n_gradient": 5,
+                "n_gradient_last": 5,
+                "n_denoise": 4,
+                "learning_rate": 0.2,
+                "learning_rate_unit": "bridge",
+                "index": "last",
+            },
+            0.25,
+            0.4,
+        ),
+    ],
+)
+def test_gaussian_posterior(name, levels, settings, mean, covariance):
+    error = distances(name, levels, settings)
+    assert error[0] < mean
+    assert error[1] < covariance
+
+
+def test_prior_is_far_outside_the_tolerances():
+    prior, _, posterior = problem(0.5)
+    target = posterior.covariance()
+    assert (prior.covariance() - target).norm() / target.norm() > 1
+    offset = (prior.mean() - posterior.mean()).flatten().abs() / target.diagonal().sqrt()
+    assert offset.max() > 0.8
+
+
+def test_one_conditional_level_is_the_posterior_mean():
+    prior, likelihood, posterior = problem(0.3)
+    sampler = SAMPLERS["conditional"](prior.denoise, likelihood, project=False)
+    x0 = sample(sampler, [1e4], (3, K, T))
+    assert torch.allclose(x0, posterior.mean().expand(3, K, T), atol=1e-3)
+
+
+def test_conditioning_exactly_keeps_the_mixture():
+    prior, likelihood, _ = problem(0.0)
+    sampler = SAMPLERS["conditional"](prior.denoise, likelihood, churn=1.0, project=False)
+    x0 = sample(sampler, karras_schedule(10, 0.01, 8.0, 3.0), (20, K, T))
+    assert likelihood.residual(x0).abs().max() < 1e-3
+
+
+def test_particles_find_the_weight_of_each_mode():
+    means = torch.tensor([[[1.5], [-1.0]], [[-1.5], [1.2]]])
+    prior = GaussianMixture(torch.tensor([0.3, 0.7]), means, 0.09 * torch.eye(2).expand(2, 2, 2))
+    likelihood = MixtureSum(torch.tensor([[[0.6]]]), 0.4)
+    exact = prior.posterior(likelihood).weights[0].item()
+    assert exact - 0.3 > 0.2
+    sampler = SAMPLERS["tds"](prior.denoise, likelihood, particles=16, spread=1.0)
+    x0 = sample(sampler, karras_schedule(40, 0.02, 8.0, 3.0), (DRAWS, 2, 1))
+    share = (x0[:, 0] > 0).float().mean().item()
+    # Three standard errors, and what 16 particles leave.
+    assert share == pytest.approx(exact, abs=0.05 + 0.02)
