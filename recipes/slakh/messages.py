@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from mgdm_audio.errors import MGDMError
@@ -9,10 +11,10 @@ from mgdm_audio.errors import MGDMError
 from .layout import LayoutError
 
 
-def run(command: click.Command) -> None:
-    """Run `command` and leave the process with its exit status."""
+def run(command: click.Command, arguments: Sequence[str] | None = None) -> None:
+    """Run `command` (by default with the process's arguments); failures leave the process."""
     try:
-        command(standalone_mode=False)
+        command(arguments, standalone_mode=False)
     except (LayoutError, MGDMError, ValueError) as error:
         raise SystemExit(f"error: {error}") from error
     except click.ClickException as error:
