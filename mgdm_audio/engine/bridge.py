@@ -20,7 +20,8 @@ def double(level: Level) -> Tensor:
 
 def spread(coefficient: Level, x: Tensor) -> Tensor:
     """A coefficient, scalar or ``[B]``, shaped, placed and typed to multiply ``x [B, ...]``."""
-    coefficient = torch.as_tensor(coefficient).to(x.device, x.dtype)
+    # The type first: MPS holds no float64.
+    coefficient = torch.as_tensor(coefficient).to(x.dtype).to(x.device)
     return coefficient.reshape(-1, *[1] * (x.ndim - 1)) if coefficient.ndim else coefficient
 
 

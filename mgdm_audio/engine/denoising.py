@@ -33,7 +33,7 @@ class Calls:
         Raises:
             ValueError: if the denoiser changes the shape.
         """
-        level = double(sigma).to(x.device, x.dtype).expand(len(x))
+        level = double(sigma).to(x.dtype).to(x.device).expand(len(x))
         x0 = self._denoise(x, level, *extra).to(x.dtype)
         if x0.shape != x.shape:
             raise ValueError(f"the denoiser turned shape {tuple(x.shape)} into {tuple(x0.shape)}")

@@ -85,7 +85,8 @@ def mgdm_free(
 
         def jacobian(direction: Tensor) -> Tensor:
             size = direction.flatten(1).square().mean(1).sqrt()
-            scale = spread(size / (probe * sigma_s.to(size)), direction).clamp_min(1e-20)
+            scale = spread(size, direction) / spread(probe * sigma_s, direction)
+            scale = scale.clamp_min(1e-20)
             return scale * (calls(start_s + direction / scale, sigma_s) - denoised)
 
         if gain == "krylov":

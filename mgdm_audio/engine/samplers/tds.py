@@ -91,7 +91,7 @@ def tds(
             x = at.sigma * at.noise.normal(state.x.shape)
             guess, slope, twist = look(calls, x, at.sigma)
             state = state._replace(x=x, guess=guess, slope=slope, twist=twist, log_weight=twist)
-        state = _resample(state, at.noise.uniform().to(state.x), threshold)
+        state = _resample(state, at.noise.uniform().to(state.x.dtype).to(state.x.device), threshold)
 
         weight, std = (one.item() for one in bridge_coefficients(0.0, at.below, at.sigma))
         plain = bridge_mean(state.guess, state.x, torch.tensor(weight))
@@ -107,7 +107,7 @@ def tds(
             x, guess, slope, ratio = plain, plain, torch.zeros_like(plain), 0.0
             twist = repeated.log_prob(plain.flatten(0, 1)).reshape(plain.shape[:2])
         log_weight = state.log_weight + ratio + twist - state.twist
-        chosen = _choose(log_weight, at.noise.uniform().to(x))
+        chosen = _choose(log_weight, at.noise.uniform().to(x.dtype).to(x.device))
         x0 = guess[torch.arange(len(x), device=x.device), chosen]
         return TdsState(x0, x, log_weight, guess, slope, twist), calls.info()
 

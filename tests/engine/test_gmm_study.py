@@ -1,0 +1,50 @@
+"""The instruments of the Gaussian-mixture study."""
+
+import pytest
+import torch
+
+from mgdm_audio.engine import SAMPLERS, karras_schedule, sample
+from recipes.gmm.candidates import BUDGET, CANDIDATES
+from recipes.gmm.poisson import _problem, by_importance, long_chain
+from recipes.gmm.problems import linear_problem, mixture_problem, sliced_wasserstein
+from recipes.gmm.study import tuned
+
+
+def test_sliced_distance_of_a_shift_is_its_length_over_root_dimension():
+    x = torch.randn(100, 4, 5, generator=torch.Generator().manual_seed(0))
+    shift = torch.full((4, 5), 0.3)
+    assert sliced_wasserstein(x, x[torch.randperm(100)]) == 0
+    # E <shift, axis>^2 = |shift|^2 / 20 over the sphere.
+    assert sliced_wasserstein(x, x + shift, directions=20_000) == pytest.approx(0.3, rel=0.02)
+
+
+@pytest.mark.parametrize("make", [mixture_problem, linear_problem])
+def test_posterior_explains_the_observation(make):
+    problem = make(3)
+    draws = problem.posterior.sample(2000, torch.Generator().manual_seed(0))
+    residual = problem.likelihood.residual(draws).std().item()
+    assert residual < 2 * problem.likelihood.sigma_y
+    prior = problem.prior.sample(2000, torch.Generator().manual_seed(0))
+    assert problem.likelihood.residual(prior).std().item() > 5 * problem.likelihood.sigma_y
+
+
+def test_chain_agrees_with_importance_resampling():
+    prior, likelihood = _problem(0)
+    chain = long_chain(prior, likelihood, draws=300, steps=1000)
+    exact = by_importance(prior, likelihood, draws=300)
+    start = prior.sample(300, torch.Generator().manual_seed(3))
+    assert sliced_wasserstein(chain, exact) < 0.25 * sliced_wasserstein(start, exact)
+
+
+def test_every_sampler_is_in_the_study_at_equal_cost():
+    assert set(CANDIDATES) == set(SAMPLERS) == set(tuned())
+    problem = mixture_problem(0)
+    for name, (levels, settings) in tuned().items():
+        reports = []
+        sampler = SAMPLERS[name](problem.prior.denoise, problem.likelihood, **settings)
+        sigmas = karras_schedule(levels, 0.01, 10.0, 3.0)
+        sample(sampler, sigmas, (1, *problem.shape), callback=reports.append)
+        cost = reports[-1].denoiser_calls + reports[-1].gradient_calls
+        # The exact conditional sampler needs no more than a third of the budget.
+        assert cost <= 1.11 * BUDGET
+        assert cost >= 0.9 * BUDGET or name == "conditional"
