@@ -143,10 +143,10 @@ def _separate_track(separator, track, name, output, start, duration, progress) -
         clip=output.clip,
         overwrite=output.overwrite,
     )
+    took = time.perf_counter() - began
     if report:
         result.report(report, title=track.name)
     seconds = result.mixture.shape[-1] / result.samplerate
-    took = time.perf_counter() - began
     details = {
         "samplerate": result.samplerate,
         "channels": result.mixture.shape[0],

@@ -103,7 +103,7 @@ def quality_help() -> str:
 @option(
     "--overlap",
     type=click.FloatRange(0, 0.5),
-    default=0.25,
+    default=0.125,
     help="Part of a window that is cross-faded into the next.",
 )
 @option(

@@ -40,7 +40,8 @@ class PlacedNoise:
         device: torch.device | str = "cpu",
     ):
         self.device = torch.device(device)
-        self._seed, self._batch = tuple(seed), batch
+        self.items = batch
+        self._seed = tuple(seed)
         self._begin, self._length = begin, length
         self._calls = 0
 
@@ -67,7 +68,7 @@ class PlacedNoise:
         generator = _generator(*self._seed, self._next())
         size = 1 if count is None else count
         numbers = torch.rand(size, generator=generator, dtype=torch.float64)
-        return numbers.expand(self._batch) if count is None else numbers.expand(self._batch, size)
+        return numbers.expand(self.items) if count is None else numbers.expand(self.items, size)
 
     def _next(self) -> int:
         self._calls += 1

@@ -75,7 +75,7 @@ class Separator:
         seed: int = 0,
         device: str | torch.device | None = None,
         segment: float | None = None,
-        overlap: float = 0.25,
+        overlap: float = 0.125,
         batch_size: int | None = None,
         residual: bool = False,
         normalize: bool = True,

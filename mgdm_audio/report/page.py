@@ -31,8 +31,9 @@ DYNAMIC_RANGE = 75.0  # dB
 def write_report(separation: Separation, path: str | os.PathLike, title: str = "") -> Path:
     """Write the page.
 
-    It needs no network and no other file: audio (MP3, or Vorbis where libsndfile has no MP3),
-    pictures and player are inside. The player holds the first ten minutes of longer tracks.
+    It needs no network and no other file: audio (Vorbis, which takes any sample rate and keeps the
+    exact length), pictures and player are inside. The player holds the first ten minutes of longer
+    tracks.
 
     Args:
         title: heading; by default the track's name.
@@ -139,12 +140,9 @@ def _outline(x: Tensor, peak: float) -> str:
 def _compressed(x: Tensor, samplerate: int) -> bytes:
     """The first `PLAYER_LIMIT` seconds of ``[C, T]``, at most two channels, for a browser."""
     audio = x[:2, : PLAYER_LIMIT * samplerate].numpy().clip(-1, 1)
-    # MPEG audio knows few sample rates; Vorbis takes any.
-    mp3 = "MP3" in soundfile.available_formats() and samplerate in (32000, 44100, 48000)
-    container, subtype = ("MP3", "MPEG_LAYER_III") if mp3 else ("OGG", "VORBIS")
     buffer = io.BytesIO()
     with soundfile.SoundFile(
-        buffer, "w", samplerate, len(audio), subtype=subtype, format=container
+        buffer, "w", samplerate, len(audio), subtype="VORBIS", format="OGG"
     ) as file:
         for start in range(0, audio.shape[-1], CHUNK):
             file.write(audio[:, start : start + CHUNK].T)

@@ -71,9 +71,8 @@ def test_rows_audio_and_doubt(page, separation):
     data, rate = soundfile.read(io.BytesIO(base64.b64decode(audio[0])))
     mixture = separation.mixture.numpy().T
     assert rate == 44100
-    assert abs(len(data) - len(mixture)) < 4000
-    n = min(len(data), len(mixture))
-    assert np.corrcoef(data[:n, 0], mixture[:n, 0])[0, 1] > 0.9
+    assert data.shape == mixture.shape
+    assert np.corrcoef(data[:, 0], mixture[:, 0])[0, 1] > 0.9
     assert page.count('class="doubt"') == 4
     assert "of its energy differs between draws" in page
 
