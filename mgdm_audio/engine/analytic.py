@@ -37,20 +37,25 @@ class GaussianMixture:
         values, vectors = torch.linalg.eigh(covariances.double().cpu())
         self._values = values.clamp_min(0).to(means)
         self._vectors = vectors.to(means)
+        # All principal axes side by side, [N, C N]: one matrix product rotates into all modes.
+        self._axes = self._vectors.permute(1, 0, 2).reshape(size, count * size)
+        self._centres = torch.einsum("cnm,cn->cm", self._vectors, means.flatten(1))
 
-    def _components(self, x: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Log-weight ``[B, C]``, rotated offset and inverse variances ``[B, C, N]``."""
-        with torch.autocast(x.device.type, enabled=False):
-            offset = x.flatten(1).to(self.means).unsqueeze(1) - self.means.flatten(1)
-            rotated = torch.einsum("cnm,bcn->bcm", self._vectors, offset)
-            sigma = torch.as_tensor(sigma).to(self.means).expand(len(x))
-            variance = self._values + sigma.reshape(-1, 1, 1) ** 2
-            log = self.weights.log() - 0.5 * (rotated**2 / variance + variance.log()).sum(-1)
-        return log, rotated, 1 / variance
+    def _components(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-weight ``[B, C]``, offset in the principal axes and variances ``[B, C, N]``."""
+        sigma = torch.as_tensor(sigma).to(self.means.dtype).to(x.device).expand(len(x))
+        if bool((sigma == sigma[:1]).all()):
+            sigma = sigma[:1]  # One level: everything but the offset is shared by the batch.
+        rotated = x.flatten(1).to(self.means) @ self._axes
+        rotated = rotated.reshape(len(x), *self._values.shape) - self._centres
+        variance = self._values + sigma.reshape(-1, 1, 1) ** 2
+        log = self.weights.log() - 0.5 * variance.log().sum(-1)
+        return log - 0.5 * (rotated**2 / variance).sum(-1), rotated, variance
 
     def log_prob(self, x: Tensor, sigma: Tensor | float = 0.0) -> Tensor:
         """Log-density of ``x_0 + sigma n`` at ``x [B, K, T]``, ``[B]``."""
-        log, _, _ = self._components(x, sigma)
+        with torch.autocast(x.device.type, enabled=False):
+            log, _, _ = self._components(x, sigma)
         return log.logsumexp(1) - 0.5 * self.means[0].numel() * math.log(2 * math.pi)
 
     def denoise(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | None = None) -> Tensor:
@@ -61,11 +66,12 @@ class GaussianMixture:
         """
         if sigma_mix is not None:
             return self._denoise_anisotropic(x, sigma, sigma_mix)
-        log, rotated, precision = self._components(x, sigma)
         with torch.autocast(x.device.type, enabled=False):
-            shrunk = torch.einsum("cnm,bcm->bcn", self._vectors, self._values * precision * rotated)
-            mean = self.means.flatten(1) + shrunk
-            return torch.einsum("bc,bcn->bn", log.softmax(1), mean).reshape(x.shape)
+            log, rotated, variance = self._components(x, sigma)
+            weight = log.softmax(1)
+            shrunk = (weight.unsqueeze(-1) * (self._values / variance)) * rotated
+            mean = weight @ self.means.flatten(1) + shrunk.flatten(1) @ self._axes.T
+            return mean.reshape(x.shape).to(x.dtype)
 
     def _denoise_anisotropic(self, x: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
         size, sources = self.means[0].numel(), x.shape[1]
