@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from .sections import load
+from .study import interval
 
 HERE = Path(__file__).parent
 TITLES = {
@@ -53,7 +54,7 @@ def _poisson() -> str:
     body = []
     for row in rows:
         mean = statistics.fmean(row["distances"])
-        margin = 1.96 * statistics.stdev(row["distances"]) / len(row["distances"]) ** 0.5
+        margin = interval(row["distances"])
         body.append([row["label"], f"{mean:.3f} ± {margin:.3f}", str(row["cost"])])
     return _table(["sampler", "distance to the chain", "equivalents"], body)
 
@@ -86,17 +87,22 @@ def _figure() -> None:
 
 
 def write() -> None:
-    """Write ``TABLES.md`` and ``study.png``."""
+    """Write ``TABLES.md`` and ``study.png`` from the parts that have been run."""
     parts = []
     for name, title in TITLES.items():
         rows = load(name)
+        if not rows:
+            continue
         count = len(rows[0]["distances"])
         parts.append(f"## {title}\n\n{count} problems.\n")
         parts.append(_scores(rows, ordered=name in ("sums", "operators")))
-    parts.append("## Error of the approximate posterior by noise level\n")
-    parts.append("Total variation to the exact density, mean over problems.\n")
-    parts.append(_approximation())
-    parts.append("## Poisson counts\n")
-    parts.append(_poisson())
+    if load("approximation"):
+        parts.append("## Error of the approximate posterior by noise level\n")
+        parts.append("Total variation to the exact density, mean over problems.\n")
+        parts.append(_approximation())
+    if load("poisson"):
+        parts.append("## Poisson counts\n")
+        parts.append(f"{len(load('poisson')[0]['distances'])} problems.\n")
+        parts.append(_poisson())
     (HERE / "TABLES.md").write_text("\n".join(parts), encoding="utf-8")
     _figure()

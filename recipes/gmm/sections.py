@@ -118,5 +118,7 @@ def compute(name: str, problems: int) -> None:
 
 
 def load(name: str) -> list[dict[str, Any]]:
-    """The stored figures of one part."""
+    """The stored figures of one part; none if it has not been run."""
+    if not (RESULTS / f"{name}.json").exists():
+        return []
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))

@@ -45,9 +45,13 @@ class Score(NamedTuple):
     @property
     def margin(self) -> float:
         """Half the width of the 95 % interval of the mean over random problems."""
-        count = len(self.distances)
-        quantile = _T.get(count - 1, 1.96)
-        return quantile * statistics.stdev(self.distances) / math.sqrt(count)
+        return interval(self.distances)
+
+
+def interval(values: Sequence[float]) -> float:
+    """Half the width of the 95 % interval of a mean, by Student's t."""
+    quantile = _T.get(len(values) - 1, 1.96)
+    return quantile * statistics.stdev(values) / math.sqrt(len(values))
 
 
 def reference(problem: Problem, stream: int = 0) -> Tensor:
