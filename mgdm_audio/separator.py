@@ -293,19 +293,15 @@ class _Run:
         if not mixture.any():
             zeros = torch.zeros(len(y), sources, length)
             self._remember(block, [zeros] * (separator.samples * draws))
-            return [zeros] * separator.samples
+            return [zeros.clone() for _ in range(separator.samples)]
         sets, drawn = [], []
         for index in range(separator.samples):
-            total = 0.0
-            for draw in range(draws):
-                done = index * draws + draw
-                x = self._draw(mixture, block, done).cpu()
-                total = total + x
-                drawn.append(x) if separator.samples * draws > 1 else None
-            mean = total / draws
+            own = [self._draw(mixture, block, index * draws + draw).cpu() for draw in range(draws)]
+            drawn += own if separator.samples * draws > 1 else []
+            mean = own[0] if len(own) == 1 and not drawn else sum(own) / draws
             if not separator.residual:
-                mean = mean + (mixture.cpu() - mean.sum(1, keepdim=True)) / sources
-            sets.append(mean / self.gain)
+                mean += (mixture.cpu() - mean.sum(1, keepdim=True)) / sources
+            sets.append(mean.div_(self.gain))
         self._remember(block, drawn)
         return sets
 

@@ -46,5 +46,8 @@ def share_out(rest: Tensor, stems: Tensor, hop: int) -> Tensor:
     position = position * (stems.shape[-1] / length / hop)
     left = position.floor().long().clamp(max=shares.shape[-1] - 2)
     weight = (position - left).to(shares.dtype)
-    gain = torch.lerp(shares[..., left], shares[..., left + 1], weight)
-    return gain * rest[:, None]
+    parts = rest.new_empty(rest.shape[0], stems.shape[1], length)
+    for k in range(stems.shape[1]):  # one at a time: gains for all would be as large as the parts
+        gain = torch.lerp(shares[:, k, left], shares[:, k, left + 1], weight)
+        torch.mul(gain, rest, out=parts[:, k])
+    return parts

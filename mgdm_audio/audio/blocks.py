@@ -60,8 +60,11 @@ class Joiner:
         self.tail: Tensor | None = None
 
     def push(self, block: Block, x: Tensor) -> Tensor:
-        """``[..., end - begin]`` of a block to ``[..., last - first]`` of the signal."""
-        core = x[..., block.first - block.begin : block.last - block.begin].clone()
+        """``[..., end - begin]`` of a block to ``[..., last - first]`` of the signal.
+
+        The result is a part of `x`, which is changed.
+        """
+        core = x[..., block.first - block.begin : block.last - block.begin]
         if self.tail is not None and self.overlap:
             head = core[..., : self.overlap]
             ramp = self.ramp.to(core)

@@ -25,14 +25,14 @@ def resample(audio: np.ndarray, rate: int, target: int, length: int | None = Non
         ``[channels, length]`` float32, aligned in time with the input.
     """
     length = resampled_length(audio.shape[-1], rate, target) if length is None else length
-    if rate == target:
-        result = audio
-    else:
-        # Silence after the end, so that the result is never a sample short. One channel at a time,
-        # so that a long file does not need memory for copies of all.
-        pad = -(-2 * rate // target) + 2
-        result = np.stack(
-            [soxr.resample(np.pad(x, (0, pad)), rate, target, quality="HQ") for x in audio]
-        )
-    short = max(length - result.shape[-1], 0)
-    return np.ascontiguousarray(np.pad(result[:, :length], ((0, 0), (0, short))))
+    if rate == target and length == audio.shape[-1]:
+        return np.array(audio, np.float32)
+    result = np.zeros((len(audio), length), np.float32)
+    # Silence after the end, so that the result is never a sample short. One channel at a time, so
+    # that a long file does not need memory for copies of all.
+    pad = -(-2 * rate // target) + 2
+    for channel, out in zip(audio, result, strict=True):
+        converted = soxr.resample(np.pad(channel, (0, pad)), rate, target, quality="HQ")
+        count = min(length, len(converted))
+        out[:count] = converted[:count]
+    return result
