@@ -167,6 +167,8 @@ def _sample(
             sampler, sigmas, total.shape, seed=draw_seed, device=y.device, callback=counts.append
         )
         total += drawn / system.draws
+    # what the stems leave of the mixture is shared out, as `Separator` does
+    total = total + (y - total.sum(1, keepdim=True)) / len(prior.sources)
     last = counts[-1]
     passes = last.denoiser_calls * system.draws, last.gradient_calls * system.draws
     return total, passes
