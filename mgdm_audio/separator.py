@@ -328,8 +328,11 @@ class _Run:
             state.update(step=progress.step + 1, windows=0)
             advance()
 
-        sampler = placed(separator._sampler(mixture, on_windows), noise)
-        return sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
+        # Music has no polarity, the network's error has: turning every other draw averages it out.
+        polarity = -1 if draw % 2 else 1
+        sampler = placed(separator._sampler(polarity * mixture, on_windows), noise)
+        x0 = sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
+        return polarity * x0
 
     def _finish(
         self, first: int, last: int, begin: int, piece: Tensor, hop: int
@@ -355,8 +358,11 @@ class _Run:
         return start, up[..., start - at : stop - at].numpy()
 
     def _remember(self, block: Block, drawn: list[Tensor]) -> None:
-        """Keep how much the draws differ, as power over time and frequency, ``[K, bands, n]``."""
-        if len(drawn) < 2:
+        """Keep how much the draws differ, as power over time and frequency, ``[K, bands, n]``.
+
+        One-step estimates are all posterior means: what they differ by is no uncertainty.
+        """
+        if len(drawn) < 2 or self.separator.settings.steps == 1:
             return
         stop = min(block.last, self.length)
         core = slice(block.first - block.begin, max(stop - block.begin, 0))

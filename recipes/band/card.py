@@ -19,13 +19,17 @@ LEVELS = (0.002, 0.007, 0.02, 0.07, 0.2, 0.7, 2.0)
 
 @torch.inference_mode()
 def few_step_si_sdri(prior: Prior, tracks: Sequence[Tensor], levels: int, draws: int) -> Tensor:
-    """SI-SDRi (dB, ``silent="skip"``) of the mean of `draws` ancestral draws, ``[tracks, K]``."""
+    """SI-SDRi (dB, ``silent="skip"``) of the mean of `draws` ancestral draws, ``[tracks, K]``.
+
+    Every other draw sees the mixture with its polarity turned, as in `Separator`.
+    """
     sigmas = karras_schedule(levels, *prior.sigmas, 7.0)
     rows = []
     for index, stems in enumerate(tracks):
-        mixture = MixtureSum(stems.sum(0)[None, None].expand(draws, -1, -1), 0.0)
+        polarity = 1.0 - 2.0 * (torch.arange(draws) % 2)[:, None, None]
+        mixture = MixtureSum(polarity * stems.sum(0), 0.0)
         sampler = SAMPLERS["conditional"](prior.denoise, mixture, churn=1.0)
-        estimate = sample(sampler, sigmas, (draws, *stems.shape), seed=index).mean(0)
+        estimate = (polarity * sample(sampler, sigmas, (draws, *stems.shape), seed=index)).mean(0)
         rows.append(si_sdr_improvement(estimate, stems, prior.samplerate, silent="skip"))
     return torch.stack(rows)
 
@@ -43,7 +47,7 @@ def si_sdri_table(prior: Prior, sets: dict[str, list[Tensor]], few: tuple[int, i
             ),
             "one conditional step": one_step_si_sdri(net, tracks, prior.samplerate, top),
             "the same in 3 s segments": one_step_si_sdri(net, tracks, prior.samplerate, top, 3.0),
-            f"{levels} steps, mean of {draws} draws": few_step_si_sdri(
+            f"{levels} step{'s' * (levels > 1)}, mean of {draws}": few_step_si_sdri(
                 prior, tracks, levels, draws
             ),
         }
@@ -68,7 +72,7 @@ def level_table(prior: Prior, tracks: Sequence[Tensor]) -> str:
 @click.command()
 @click.argument("name")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--few", nargs=2, type=int, default=(4, 2), help="Steps and draws.")
+@click.option("--few", nargs=2, type=int, default=(1, 4), help="Steps and draws.")
 @click.option("--count", type=int, help="Use the first COUNT tracks of each folder only.")
 def main(name: str, folders: tuple[Path, ...], few: tuple[int, int], count: int | None) -> None:
     """Tables of the prior NAME on the rendered sets FOLDERS."""

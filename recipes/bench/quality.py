@@ -41,8 +41,10 @@ def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: st
         began = time.perf_counter()
         total = 0.0
         for draw in range(setting.draws):
-            estimate, cost = _draw(prior, stems, setting, seed=1000 * index + draw, device=device)
-            total, calls = total + estimate, calls + cost
+            polarity = -1 if draw % 2 else 1  # as `Separator` does
+            seed = 1000 * index + draw
+            estimate, cost = _draw(prior, polarity * stems, setting, seed, device)
+            total, calls = total + polarity * estimate, calls + cost
         seconds += time.perf_counter() - began
         audio += stems.shape[-1] / prior.samplerate
         scores.append(

@@ -29,6 +29,9 @@ def _conditional(levels: int, draws: int = 1, churn: float = 0.0) -> Setting:
 
 CONDITIONAL = (
     _conditional(1),
+    _conditional(1, draws=2),
+    _conditional(1, draws=4),
+    _conditional(1, draws=16),
     _conditional(2),
     _conditional(4),
     _conditional(8),
