@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from .audio import FORMATS, fit_range, write_files
@@ -43,7 +44,7 @@ class Separation:
         mixture: ``[C, T]``.
         samplerate: of the mixture and the stems.
         sources: the prior's stems, in the order of `uncertainty`.
-        uncertainty: of the prior's stems, if more than one draw was made.
+        uncertainty: of the prior's stems, if several draws of more than one step were made.
         settings: what was done, as plain values.
     """
 
@@ -75,13 +76,14 @@ class Separation:
             ValueError: there is no such stem.
         """
         self._check(stem)
-        return replace(
-            self,
-            samples=[
-                {stem: s[stem], f"no_{stem}": sum(s[name] for name in s if name != stem)}
-                for s in self.samples
-            ],
-        )
+        samples = []
+        for stems in self.samples:
+            rest = torch.zeros_like(stems[stem])
+            for name in stems:
+                if name != stem:
+                    rest += stems[name]  # in place: no second whole track beside the sum
+            samples.append({stem: stems[stem], f"no_{stem}": rest})
+        return replace(self, samples=samples)
 
     def save(
         self,
@@ -114,9 +116,9 @@ class Separation:
         paths = self.paths(folder, format, filename=filename, track=track)
         stems = (stem.numpy() for sample in self.samples for stem in sample.values())
         files = dict(zip(paths, stems, strict=True))
-        fitted, scale = fit_range(files, clip, spec.limit)
-        self.settings["scale"] = round(scale, 6)
-        return write_files(fitted, self.samplerate, spec, overwrite)
+        fit = fit_range(files.values(), clip, spec.limit)
+        self.settings["scale"] = round(fit.scale, 6)
+        return write_files(files, self.samplerate, spec, overwrite, fit)
 
     def paths(
         self,

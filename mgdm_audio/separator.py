@@ -266,7 +266,7 @@ class _Run:
             self._report(min(block.last, self.length) / self.length)
 
     def uncertainty(self) -> Uncertainty | None:
-        """Spread of the draws over time and frequency, if there was more than one."""
+        """Spread of the draws over time and frequency, if it was kept (see `_remember`)."""
         if not self.powers:
             return None
         spread, mean = (torch.cat(parts, -1).numpy() for parts in zip(*self.powers, strict=True))
@@ -411,7 +411,9 @@ def _distinct(mixture: np.ndarray) -> tuple[np.ndarray, list[int]]:
         if not same:
             kept.append(i)
         copies.append(same[0] if same else len(kept) - 1)
-    return mixture[kept], copies
+    # A view where it can be, and it nearly always can: a long track is large.
+    leading = kept == list(range(len(kept)))
+    return mixture[: len(kept)] if leading else mixture[kept], copies
 
 
 def separate(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .bands import share_out
 from .files import AudioInfo, audio_info, find_tracks, read_audio
-from .formats import CLIP_MODES, FORMATS, fit_range
+from .formats import CLIP_MODES, FORMATS, Fit, fit_range
 from .resample import resample, resampled_length
 from .spectra import log_spectrogram
 from .windows import Grid, overlap_add
@@ -14,6 +14,7 @@ __all__ = [
     "CLIP_MODES",
     "FORMATS",
     "AudioInfo",
+    "Fit",
     "Grid",
     "audio_info",
     "find_tracks",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -29,10 +29,25 @@ FORMATS = {
 CLIP_MODES = ("rescale", "clamp", "none")
 
 
-def fit_range(
-    stems: Mapping[str, np.ndarray], mode: str, limit: bool = True
-) -> tuple[dict[str, np.ndarray], float]:
-    """Bring stems into full scale for formats that need it.
+class Fit(NamedTuple):
+    """How samples are brought into full scale: times `scale`, then cut if `clamp`.
+
+    It is applied to a block at a time while files are written: a copy of all stems would be the
+    largest thing in memory.
+    """
+
+    scale: float = 1.0
+    clamp: bool = False
+
+    def __call__(self, audio: np.ndarray) -> np.ndarray:
+        """The samples, of any shape, in full scale; `audio` itself if there is nothing to do."""
+        if self.scale != 1.0:
+            audio = audio * np.float32(self.scale)
+        return np.clip(audio, -1.0, 1.0) if self.clamp else audio
+
+
+def fit_range(stems: Iterable[np.ndarray], mode: str, limit: bool = True) -> Fit:
+    """What brings stems into full scale for formats that need it. Copies nothing.
 
     Args:
         stems: arrays of any shape.
@@ -40,17 +55,19 @@ def fit_range(
             their sum keep their shape; ``clamp`` cuts peaks; ``none`` leaves them alone.
         limit: whether the format needs it at all.
 
-    Returns:
-        the stems and the factor they were scaled by.
+    Raises:
+        ValueError: an unknown mode.
     """
     if mode not in CLIP_MODES:
         raise ValueError(f"unknown clip mode {mode!r}, expected one of {', '.join(CLIP_MODES)}")
     if not limit or mode == "none":
-        return dict(stems), 1.0
+        return Fit()
     if mode == "clamp":
-        return {name: np.clip(stem, -1.0, 1.0) for name, stem in stems.items()}, 1.0
-    peak = max((float(np.abs(stem).max(initial=0.0)) for stem in stems.values()), default=0.0)
-    if peak <= 1.0:
-        return dict(stems), 1.0
-    scale = 0.999 / peak
-    return {name: stem * np.float32(scale) for name, stem in stems.items()}, scale
+        return Fit(clamp=True)
+    peak = max((_peak(stem) for stem in stems), default=0.0)
+    return Fit(scale=0.999 / peak) if peak > 1.0 else Fit()
+
+
+def _peak(stem: np.ndarray) -> float:
+    """Largest magnitude, without an array of magnitudes."""
+    return max(float(stem.max(initial=0.0)), -float(stem.min(initial=0.0)))

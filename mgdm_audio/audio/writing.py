@@ -10,14 +10,21 @@ import numpy as np
 import soundfile
 
 from ..errors import AudioFileError
-from .formats import Format
+from .formats import Fit, Format
 
 #: Frames a call: libsndfile's Vorbis encoder overflows its stack on very long buffers.
 CHUNK = 1 << 16
 
+#: For stems that lie within full scale, or may leave it.
+AS_IT_IS = Fit()
+
 
 def write_files(
-    files: Mapping[Path, np.ndarray], samplerate: int, format: Format, overwrite: bool = False
+    files: Mapping[Path, np.ndarray],
+    samplerate: int,
+    format: Format,
+    overwrite: bool = False,
+    fit: Fit = AS_IT_IS,
 ) -> list[Path]:
     """Write several files: all of them complete, or none.
 
@@ -26,6 +33,7 @@ def write_files(
     Args:
         files: path to ``[channels, frames]``.
         overwrite: replace files that exist.
+        fit: applied to every block on its way, see `fit_range`.
 
     Raises:
         AudioFileError: a file exists, or cannot be written.
@@ -38,7 +46,7 @@ def write_files(
         for path, audio in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             temporary[path] = path.with_name(f".{path.name}.{os.getpid()}.part")
-            _write(temporary[path], audio, samplerate, format)
+            _write(temporary[path], audio, samplerate, format, fit)
         for path, part in temporary.items():
             os.replace(part, path)
     except soundfile.LibsndfileError as error:
@@ -76,7 +84,7 @@ def write_text(path: Path, text: str) -> None:
         raise AudioFileError(f"{path}: cannot be written ({error.strerror}).") from error
 
 
-def _write(path: Path, audio: np.ndarray, samplerate: int, format: Format) -> None:
+def _write(path: Path, audio: np.ndarray, samplerate: int, format: Format, fit: Fit) -> None:
     container = format.container
     if container == "WAV" and audio.size * 4 > 2**32 - 2**20:
         container = "RF64"  # beyond the 32-bit sizes of WAV, and read by the same programs
@@ -87,7 +95,7 @@ def _write(path: Path, audio: np.ndarray, samplerate: int, format: Format) -> No
         ) as file,
     ):
         for start in range(0, audio.shape[-1], CHUNK):
-            file.write(_encode(audio[:, start : start + CHUNK].T, format.bits))
+            file.write(_encode(fit(audio[:, start : start + CHUNK]).T, format.bits))
 
 
 def _encode(audio: np.ndarray, bits: int | None) -> np.ndarray:

@@ -90,10 +90,14 @@ def _rows(separation: Separation) -> list[str]:
 
 
 def _doubt(separation: Separation) -> str:
-    """Where the posterior's draws differ, if there was more than one."""
+    """Where the posterior's draws differ, if there are several."""
     uncertainty = separation.uncertainty
     if uncertainty is None:
-        return "<p>Only one draw was made, so nothing is known of the posterior's spread.</p>"
+        return (
+            "<p>These stems are an estimate of the posterior's mean, or a single draw; neither "
+            "tells its spread. Several draws of a sampler that draws do: "
+            "<code>--sampler conditional --draws 4</code>.</p>"
+        )
     top = 10 * np.log10(uncertainty.power.max() + 1e-12)
     figures = []
     for name, spread, share in zip(
@@ -139,13 +143,13 @@ def _outline(x: Tensor, peak: float) -> str:
 
 def _compressed(x: Tensor, samplerate: int) -> bytes:
     """The first `PLAYER_LIMIT` seconds of ``[C, T]``, at most two channels, for a browser."""
-    audio = x[:2, : PLAYER_LIMIT * samplerate].numpy().clip(-1, 1)
+    audio = x[:2, : PLAYER_LIMIT * samplerate].numpy()
     buffer = io.BytesIO()
     with soundfile.SoundFile(
         buffer, "w", samplerate, len(audio), subtype="VORBIS", format="OGG"
     ) as file:
         for start in range(0, audio.shape[-1], CHUNK):
-            file.write(audio[:, start : start + CHUNK].T)
+            file.write(audio[:, start : start + CHUNK].T.clip(-1, 1))
     return buffer.getvalue()
 
 

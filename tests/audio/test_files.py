@@ -1,12 +1,22 @@
 """Reading and writing: what comes back, and one sentence for every bad file."""
 
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
 import soundfile
 
-from mgdm_audio.audio import FORMATS, audio_info, find_tracks, fit_range, read_audio, write_files
+from mgdm_audio.audio import (
+    CLIP_MODES,
+    FORMATS,
+    audio_info,
+    find_tracks,
+    fit_range,
+    read_audio,
+    write_files,
+)
+from mgdm_audio.audio.writing import CHUNK
 from mgdm_audio.errors import AudioFileError
 
 
@@ -155,13 +165,49 @@ def test_unwritable_folder(tmp_path):
 
 def test_clip_modes():
     stems = {"a": np.array([0.5, -2.0], np.float32), "b": np.array([0.25, 1.0], np.float32)}
-    scaled, factor = fit_range(stems, "rescale")
-    np.testing.assert_allclose(scaled["a"] / stems["a"], factor)
-    np.testing.assert_allclose(scaled["b"] / stems["b"], factor)
-    assert np.abs(scaled["a"]).max() == pytest.approx(0.999)
-    np.testing.assert_array_equal(fit_range(stems, "clamp")[0]["a"], [0.5, -1.0])
-    np.testing.assert_array_equal(fit_range(stems, "none")[0]["a"], stems["a"])
-    np.testing.assert_array_equal(fit_range(stems, "rescale", limit=False)[0]["a"], stems["a"])
-    assert fit_range({"b": stems["b"]}, "rescale")[1] == 1.0
+    rescale = fit_range(stems.values(), "rescale")
+    assert rescale.scale == pytest.approx(0.4995)
+    for stem in stems.values():
+        np.testing.assert_allclose(rescale(stem), 0.4995 * stem, rtol=1e-6)
+    np.testing.assert_array_equal(fit_range(stems.values(), "clamp")(stems["a"]), [0.5, -1.0])
+    for as_it_is in (
+        fit_range(stems.values(), "none"),
+        fit_range(stems.values(), "rescale", limit=False),
+        fit_range([stems["b"]], "rescale"),
+    ):
+        assert as_it_is.scale == 1.0
+        assert as_it_is(stems["a"]) is stems["a"]
     with pytest.raises(ValueError, match="louder"):
-        fit_range(stems, "louder")
+        fit_range(stems.values(), "louder")
+
+
+@pytest.mark.parametrize("mode", CLIP_MODES)
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_fitting_block_by_block_is_fitting_the_whole(tmp_path, name, mode):
+    """Same samples as from a copy brought into full scale beforehand, over several blocks."""
+    audio, format = 10 * noise(2.0), FORMATS[name]
+    assert audio.shape[-1] > CHUNK
+    whole, blocks = (tmp_path / f"{kind}.{format.extension}" for kind in ("whole", "blocks"))
+    fitted = audio
+    if format.limit and mode == "rescale":
+        fitted = audio * np.float32(0.999 / np.abs(audio).max())
+    if format.limit and mode == "clamp":
+        fitted = audio.clip(-1, 1)
+    fit = fit_range([audio], mode, format.limit)
+    write_files({whole: fitted}, 44100, format)
+    write_files({blocks: audio}, 44100, format, fit=fit)
+    # Samples, not bytes: float WAV holds the time of day, Ogg a random serial number.
+    np.testing.assert_array_equal(soundfile.read(whole)[0], soundfile.read(blocks)[0])
+
+
+def test_writing_copies_no_whole_track(tmp_path):
+    """NumPy tells its allocations to tracemalloc."""
+    audio = np.full((2, 20 * CHUNK), 2.0, np.float32)
+    tracemalloc.start()
+    try:
+        fit = fit_range([audio], "rescale")
+        write_files({tmp_path / "a.wav": audio}, 44100, FORMATS["wav16"], fit=fit)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < audio.nbytes / 2

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from mgdm_audio.presets import QUALITIES
 from mgdm_audio.report.png import png, squeeze
 from mgdm_audio.separator import Separator
 
@@ -77,10 +78,11 @@ def test_rows_audio_and_doubt(page, separation):
     assert "of its energy differs between draws" in page
 
 
-def test_one_draw_says_so(prior, tmp_path):
-    result = Separator(prior, quality="fast").separate(music(0.5, 22050), 22050)
+@pytest.mark.parametrize("quality", QUALITIES)
+def test_estimates_of_the_mean_say_that_they_know_no_spread(prior, tmp_path, quality):
+    result = Separator(prior, quality=quality).separate(music(0.5, 22050), 22050)
     text = result.report(tmp_path / "r.html").read_text()
-    assert "Only one draw was made" in text
+    assert "--sampler conditional --draws 4" in text
     assert 'class="doubt"' not in text
 
 

@@ -146,8 +146,10 @@ def test_progress_rises_to_the_end(prior):
 
 
 def test_uncertainty_needs_draws_and_lies_where_they_differ(prior):
+    """One draw has no spread, and one step estimates the mean however often it is repeated."""
     mixture = music(1.0, 22050, 1)
-    assert separate(prior, mixture, 22050).uncertainty is None
+    for steps, draws in ((1, 1), (1, 4), (2, 1)):
+        assert separate(prior, mixture, 22050, steps=steps, draws=draws).uncertainty is None
     uncertainty = separate(prior, mixture, 22050, samples=3, steps=3, churn=1.0).uncertainty
     assert uncertainty.spread.shape == uncertainty.power.shape
     assert len(uncertainty.spread) == 4
