@@ -245,7 +245,13 @@ def test_interruption_leaves_nothing(prior_folder, tmp_path):
     soundfile.write(path, music(60, 22050).T, 22050)
     command = [sys.executable, "-m", "mgdm_audio.cli", path, "-n", prior_folder, "-d", "cpu"]
     command += ["-o", tmp_path / "out", "--steps", "400", "-v"]
-    with subprocess.Popen([str(c) for c in command], stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [str(c) for c in command],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A background job starts with Ctrl-C ignored, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
         process.stderr.readline()  # the settings: from here on it computes
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
