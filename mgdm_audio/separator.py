@@ -27,6 +27,9 @@ from .separation import Separation, Uncertainty
 #: Samples that grids and blocks are multiples of, besides the network's stride: spectra's hop.
 QUANTUM = 1024
 
+#: More channels than that are frames that were taken for channels.
+MAX_CHANNELS = 64
+
 #: Windows a block, context not counted. A constant, so that results do not depend on the machine.
 BLOCK_WINDOWS = 16
 
@@ -395,8 +398,11 @@ def _as_array(mixture: Tensor | np.ndarray) -> np.ndarray:
     if isinstance(mixture, Tensor):
         mixture = mixture.detach().cpu().numpy()
     mixture = np.ascontiguousarray(np.atleast_2d(mixture), np.float32)
-    if mixture.ndim != 2 or 0 in mixture.shape:
-        raise AudioFileError(f"a mixture has shape [channels, frames], not {list(mixture.shape)}.")
+    if mixture.ndim != 2 or 0 in mixture.shape or len(mixture) > MAX_CHANNELS:
+        raise AudioFileError(
+            f"a mixture has shape [channels, frames] with at most {MAX_CHANNELS} channels, "
+            f"not {list(mixture.shape)}; arrays from soundfile want a transpose (.T)."
+        )
     if not np.isfinite(mixture).all():
         raise AudioFileError("the mixture holds NaN or infinite samples.")
     return mixture

@@ -116,9 +116,10 @@ def _open(path: Path) -> soundfile.SoundFile:
             raise AudioFileError(f"{path}: the file is empty.")
         file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
+        converted = path.with_suffix(".converted.wav")
         raise AudioFileError(
             f"{path}: not an audio file this can read ({error.error_string.strip().rstrip('.')}); "
-            f"convert it first, e.g. ffmpeg -i {path.name!r} {path.stem!r}.wav"
+            f"convert it first, e.g. ffmpeg -i {str(path)!r} {str(converted)!r}"
         ) from error
     except OSError as error:
         raise AudioFileError(f"{path}: cannot be read ({error.strerror}).") from error

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import mgdm_audio
+from mgdm_audio import AudioFileError
 from mgdm_audio import separator as module
 from mgdm_audio.noise import PlacedNoise
 from mgdm_audio.presets import SAMPLER_PRESETS
@@ -221,3 +222,9 @@ def test_a_prior_without_mixture_level_cannot_be_conditional(prior):
 
     with pytest.raises(ValueError, match="mgdm"):
         Separator(replace(prior, conditional=False), quality="fast")
+
+
+def test_frames_taken_for_channels_are_refused(prior):
+    """soundfile's layout is [frames, channels]: the commonest slip with arrays."""
+    with pytest.raises(AudioFileError, match=r"at most 64 channels, not \[4000, 2\].*transpose"):
+        Separator(prior).separate_tensor(torch.zeros(4000, 2), 22050)
