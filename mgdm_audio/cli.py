@@ -7,7 +7,11 @@ answers at once.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -168,14 +172,15 @@ def command(tracks: tuple[Path, ...], list_priors: bool, **given: Any) -> int:
 
 def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
     """Separate the tracks as the options say, and return the exit status."""
-    from .audio import find_tracks
-    from .batch import separate_tracks
+    with leave_on_interrupt():
+        from .audio import find_tracks
+        from .batch import separate_tracks
 
-    try:
-        separator, output = make_separator(given), make_output(given)
-        output.paths(output.names(separator), separator.samples, "track")
-    except (ValueError, TypeError) as error:
-        raise click.UsageError(f"{error}.") from error
+        try:
+            separator, output = make_separator(given), make_output(given)
+            output.paths(output.names(separator), separator.samples, "track")
+        except (ValueError, TypeError) as error:
+            raise click.UsageError(f"{error}.") from error
     found = find_tracks(tracks)
     if given["verbose"]:
         click.echo(f"settings: {separator.describe()}", err=True)
@@ -202,6 +207,28 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
         tracks_json = [outcome.as_dict() for outcome in outcomes]
         show_json({"version": __version__, "failed": failed, "tracks": tracks_json})
     return FAILED if failed else DONE
+
+
+@contextmanager
+def leave_on_interrupt() -> Iterator[None]:
+    """Leave at once on Ctrl-C, for as long as nothing was written.
+
+    Large libraries swallow or garble a KeyboardInterrupt that arrives while they are imported.
+    """
+
+    def leave(*_: object) -> None:
+        os.write(2, b"interrupted\n")
+        os._exit(INTERRUPTED)
+
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is not signal.default_int_handler:  # ignored, or somebody else's to handle
+        yield
+        return
+    signal.signal(signal.SIGINT, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def make_separator(given: dict[str, Any]) -> Separator:

@@ -260,3 +260,31 @@ def test_interruption_leaves_nothing(prior_folder, tmp_path):
     assert "interrupted" in err
     assert "Traceback" not in err
     assert not list((tmp_path / "out").rglob("*.*"))
+
+
+def test_interruption_while_starting_cannot_be_swallowed():
+    script = """
+import os, signal, time
+from mgdm_audio.cli import leave_on_interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with leave_on_interrupt():
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(5)
+    except BaseException:
+        print("swallowed")
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
+
+
+def test_interruption_after_starting_is_python_s_own():
+    script = """
+import signal
+from mgdm_audio.cli import leave_on_interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with leave_on_interrupt():
+    pass
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
