@@ -114,12 +114,8 @@ def test_plain_state_dictionaries(tmp_path, x, prefixes):
 
 
 def test_the_prior_loads(tmp_path, x):
-    pytest.importorskip("mgdm_audio.pretrained")
-    from mgdm_audio.networks import NETWORKS
     from mgdm_audio.pretrained import load_prior
 
-    if "unet1d" not in NETWORKS:
-        pytest.skip("unet1d is not registered")
     net = random_unet(4, 0)
     prior = load_prior(convert([save(tmp_path / "a.ckpt", net)], tmp_path / "msdm"), "cpu")
     assert prior.sources == SOURCES

@@ -28,7 +28,7 @@ class TrainingDiverged(RuntimeError):
     """The loss became NaN or infinite; the last good weights are on disk."""
 
 
-def batches(config: TrainingConfig, samplerate: int, start: int, rank: int, world: int) -> Iterator:
+def batches(config: TrainingConfig, samplerate: int, start: int, rank: int) -> Iterator:
     """Batches ``[B, K, T]`` from step `start` on; what step `n` sees does not depend on `start`.
 
     Each process renders songs of its own seed.
@@ -61,6 +61,9 @@ def measure_variances(net: nn.Module, loader: Iterator, crops: int) -> Tensor:
 def train(config: dict, folder: Path, *, devices="auto", precision="32-true", steps=None) -> None:
     """Train until `steps` (default: the configuration's), resuming from `folder` if it has a state.
 
+    A new run starts from ``initial.safetensors`` in `folder`, such as a prior's shipped weights, if
+    that file is there.
+
     Writes ``state.pt`` (everything a resumed run needs), ``ema.pt`` (weights to ship) and
     TensorBoard logs below `folder`.
 
@@ -89,18 +92,18 @@ def train(config: dict, folder: Path, *, devices="auto", precision="32-true", st
         step = state["step"]
         net.load_state_dict(state["net"])
     else:
-        first = batches(options, prior["samplerate"], 0, 0, 1)
+        first = batches(options, prior["samplerate"], 0, 0)
         net.variance.copy_(measure_variances(net, first, options.variance_crops))
         initial = folder / "initial.safetensors"
         if initial.exists():
-            net.load_state_dict(load_file(initial), strict=False)
+            net.load_state_dict(load_file(initial))
     ema = EMA(net.to(fabric.device), options.ema)
     model, *optimizers = fabric.setup(net, *optimizers)
     if state:
         ema.load_state_dict(state["ema"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-    data = batches(options, prior["samplerate"], step, fabric.global_rank, fabric.world_size)
+    data = batches(options, prior["samplerate"], step, fabric.global_rank)
     writer = SummaryWriter(folder / "logs", purge_step=step) if fabric.is_global_zero else None
 
     began, loss_mean = time.monotonic(), None
