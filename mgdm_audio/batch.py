@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .audio import audio_info
+from .audio import FORMATS, AudioInfo, audio_info, check_format
 from .engine import SamplingError
 from .errors import AudioFileError, MGDMError
 from .separation import Separation, stem_paths
@@ -43,13 +44,23 @@ class Output:
         Raises:
             ValueError: one is asked for that the separator does not make.
         """
+        kept = self.computed(separator)
+        if self.two_stems:
+            kept.insert(1, f"no_{self.two_stems}")
+        return kept
+
+    def computed(self, separator: Separator) -> list[str]:
+        """The separator's stems that `names` needs; a residual that was asked for is among them.
+
+        Raises:
+            ValueError: one is asked for that the separator does not make.
+        """
         made = separator.stem_names
-        for name in self.stems or ((self.two_stems,) if self.two_stems else ()):
+        wanted = (self.two_stems,) if self.two_stems else self.stems or made
+        for name in wanted:
             if name not in made:
                 raise ValueError(f"no stem {name!r}; this prior makes {', '.join(made)}")
-        if self.two_stems:
-            return [self.two_stems, f"no_{self.two_stems}"]
-        return list(self.stems or made)
+        return list(dict.fromkeys([*wanted, *(["residual"] if "residual" in made else [])]))
 
     def paths(self, names: Sequence[str], samples: int, track: str) -> list[Path]:
         """Paths of all stems of a track."""
@@ -62,6 +73,22 @@ class Output:
         name = self.filename.format(track=track, stem="report", sample=1, ext="html")
         return self.folder / name
 
+    def check(self, separator: Separator, tracks: Sequence[str]) -> None:
+        """Whether every file of every track has a path of its own.
+
+        Raises:
+            ValueError: it has not, or a stem or the template is unknown.
+        """
+        names = self.names(separator)
+        if len(tracks) < 2:
+            self.paths(names, separator.samples, tracks[0] if tracks else "track")
+            return
+        one, other = (set(self.paths(names, separator.samples, name)) for name in tracks[:2])
+        if one & other:
+            raise ValueError(
+                f"the file name {self.filename!r} is the same for several tracks; use {{track}}"
+            )
+
 
 @dataclass
 class Outcome:
@@ -72,6 +99,11 @@ class Outcome:
     files: list[Path] = field(default_factory=list)
     report: Path | None = None
     info: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def scale(self) -> float:
+        """What all stems were multiplied by so that none is beyond full scale."""
+        return self.info.get("settings", {}).get("scale", 1.0)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -111,13 +143,20 @@ def separate_tracks(
 
 
 def unique_names(tracks: Sequence[Path]) -> list[str]:
-    """Names for the tracks' folders: their file names, numbered where two are the same."""
+    """Names for the tracks' folders: their file names, numbered where two are the same.
+
+    Capital letters count as small ones, as they do for many file systems.
+    """
     names: list[str] = []
+    taken: set[str] = set()
     for track in tracks:
-        name, number = track.stem, 1
-        while name in names:
+        # A file "...wav" has the stem "..", which would lead out of the output folder.
+        plain = track.stem if track.stem.strip(". ") else "track"
+        name, number = plain, 1
+        while name.casefold() in taken:
             number += 1
-            name = f"{track.stem}_{number}"
+            name = f"{plain}_{number}"
+        taken.add(name.casefold())
         names.append(name)
     return names
 
@@ -126,15 +165,25 @@ def _separate_track(separator, track, name, output, start, duration, progress) -
     info = audio_info(track)
     paths = output.paths(output.names(separator), separator.samples, name)
     report = output.report_path(name) if output.report else None
-    _check_writable([*paths, *([report] if report else [])], output.overwrite)
     seconds = max(min(info.seconds - start, duration or info.seconds), 0.0)
+    _check_writable([*paths, *([report] if report else [])], output.overwrite)
+    _check_format(paths, info, seconds, output.format)
+    # The report shows all stems, the files may need fewer.
+    stems = None if report else output.computed(separator)
     report_progress, finish = progress(track, seconds) if progress else (None, lambda: None)
     began = time.perf_counter()
     try:
-        result = separator.separate_file(track, start, duration, report_progress)
+        result = separator.separate_file(track, start, duration, report_progress, stems)
     finally:
         finish()
-    wanted = _select(result, output)
+    details = {
+        "samplerate": result.samplerate,
+        "channels": result.mixture.shape[0],
+        "duration": round(result.mixture.shape[-1] / result.samplerate, 6),
+    }
+    wanted = _select(result, output, separator)
+    if not report:
+        del result  # a long track is large, and `wanted` may be less of it
     files = wanted.save(
         output.folder,
         output.format,
@@ -144,31 +193,38 @@ def _separate_track(separator, track, name, output, start, duration, progress) -
         overwrite=output.overwrite,
     )
     took = time.perf_counter() - began
+    settings = wanted.settings
+    del wanted
     if report:
         result.report(report, title=track.name)
-    seconds = result.mixture.shape[-1] / result.samplerate
-    details = {
-        "samplerate": result.samplerate,
-        "channels": result.mixture.shape[0],
-        "duration": round(seconds, 3),
+    details |= {
         "elapsed": round(took, 3),
-        "realtime_factor": round(took / seconds, 3),
-        "settings": wanted.settings,
+        "realtime_factor": round(took / max(details["duration"], 1e-6), 3),
+        "settings": settings,
     }
     return Outcome(track, files=files, report=report, info=details)
 
 
-def _select(result: Separation, output: Output) -> Separation:
+def _select(result: Separation, output: Output, separator: Separator) -> Separation:
     if output.two_stems:
         return result.two_stems(output.two_stems)
-    return result.select(output.stems) if output.stems else result
+    return result.select(output.computed(separator))
 
 
 def _check_writable(paths: Sequence[Path], overwrite: bool) -> None:
     """Fail before the work, not after it."""
     for path in paths:
-        if path.exists() and not overwrite:
-            raise AudioFileError(f"{path}: exists already; pass --overwrite to replace it.")
+        try:
+            if path.is_dir() or (path.exists() and not overwrite):
+                raise AudioFileError(
+                    f"{path}: exists already; pass --overwrite to replace it."
+                    if path.is_file()
+                    else f"{path}: is a folder; choose another --out or --filename."
+                )
+        except OSError as error:  # a name that is too long, for instance
+            raise AudioFileError(
+                f"{path}: cannot be written ({error.strerror}); choose another --filename."
+            ) from error
         folder = path.parent
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
@@ -178,3 +234,19 @@ def _check_writable(paths: Sequence[Path], overwrite: bool) -> None:
             )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise AudioFileError(f"{folder}: no permission to write; choose another --out.")
+
+
+def _check_format(paths: Sequence[Path], info: AudioInfo, seconds: float, name: str) -> None:
+    """Whether the format can hold the track, and the disk the files."""
+    spec = FORMATS[name]
+    check_format(paths[0], info.samplerate, info.channels, spec)
+    if spec.container != "WAV":  # compressed: nobody knows the size
+        return
+    folder = next(parent for parent in paths[0].absolute().parents if parent.is_dir())
+    size = len(paths) * seconds * info.samplerate * info.channels * (spec.bits or 32) / 8
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        raise AudioFileError(
+            f"{folder}: the disk has room for {free / 1e6:.0f} MB, the stems need "
+            f"{size / 1e6:.0f} MB; choose another --out, or --flac."
+        )

@@ -7,9 +7,11 @@ answers at once.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,10 +24,10 @@ from .errors import MGDMError
 from .presets import DEFAULT_QUALITY, QUALITIES, SAMPLER_PRESETS
 
 if TYPE_CHECKING:
-    from .batch import Output
+    from .batch import Outcome, Output
     from .separator import Separator
 
-DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+DONE, FAILED, INTERRUPTED, TERMINATED = 0, 1, 130, 143
 
 FORMATS = {
     "wav16": "16-bit WAV.",
@@ -36,7 +38,12 @@ FORMATS = {
 }
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-EPILOG = "Exit status: 0 all done, 1 a track failed, 2 wrong usage, 130 interrupted."
+EPILOG = """Exit status: 0 all done, 1 a track failed, 2 wrong usage, 130 interrupted.
+
+With --json there is one object on stdout whatever happens: "tracks", each with "ok" and either
+"error" or "files", "duration" (seconds of audio), "elapsed" (seconds of computing and writing),
+"realtime_factor" (elapsed / duration: below 1 is faster than the music plays) and "settings";
+"failed", their number; and "error" where the command as a whole failed."""
 
 
 def option(*names: str, **settings: Any):
@@ -44,6 +51,31 @@ def option(*names: str, **settings: Any):
     default = settings.get("default")
     settings.setdefault("show_default", default is not None and "is_flag" not in settings)
     return click.option(*names, **settings)
+
+
+class Finite(click.FloatRange):
+    """A range of numbers that leaves out ``nan`` and ``inf``."""
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class Sampler(click.Choice):
+    """The samplers that have settings for files; says why one of the engine's has none."""
+
+    def convert(self, value, param, ctx):
+        if value == "tds":
+            self.fail(
+                "'tds' weighs whole tracks against one another and diverges on audio, so it has no "
+                "settings here; in Python it is mgdm_audio.engine.SAMPLERS['tds'](denoise, "
+                "likelihood, particles=16).",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
 
 
 def format_flags(command):
@@ -74,8 +106,10 @@ def quality_help() -> str:
 @option("--quality", type=click.Choice(list(QUALITIES)), help=quality_help())
 @option(
     "--sampler",
-    type=click.Choice(list(SAMPLER_PRESETS)),
-    help="A sampler with settings of its own, instead of a quality.",
+    type=Sampler(list(SAMPLER_PRESETS)),
+    metavar="NAME",
+    help="A sampler with settings of its own, instead of a quality: "
+    f"{', '.join(SAMPLER_PRESETS)}. (tds, which diverges on audio, is in Python only.)",
 )
 @option("--steps", type=click.IntRange(min=1), help="Noise levels; time grows in proportion.")
 @option(
@@ -101,12 +135,12 @@ def quality_help() -> str:
 @option("-d", "--device", help="cuda, cuda:1, mps or cpu. [default: the fastest there is]")
 @option(
     "--segment",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Finite(min=0, min_open=True),
     help="Window of the denoiser in seconds. [default: the prior's]",
 )
 @option(
     "--overlap",
-    type=click.FloatRange(0, 0.5),
+    type=Finite(0, 0.5),
     default=0.125,
     help="Part of a window that is cross-faded into the next.",
 )
@@ -116,23 +150,21 @@ def quality_help() -> str:
     help="Windows computed together. [default: what fits in memory]",
 )
 @option("--stems", metavar="NAME,...", help="Write only these stems, e.g. bass,drums.")
-@option("--two-stems", metavar="STEM", help="Write STEM, and the others' sum as no_STEM.")
+@option("--two-stems", metavar="STEM", help="Write STEM, and all else as no_STEM.")
 @option(
     "--residual",
     is_flag=True,
     help="Write what the stems leave of the mixture (above all the band above the prior's) "
-    "as a stem of its own, instead of sharing it out.",
+    "as a stem of its own, beside any chosen ones, instead of sharing it out.",
 )
 @option(
     "--start",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=0.0,
     show_default=False,
     help="Begin so many seconds into each track.",
 )
-@option(
-    "--duration", type=click.FloatRange(min=0, min_open=True), help="Separate only so many seconds."
-)
+@option("--duration", type=Finite(min=0, min_open=True), help="Separate only so many seconds.")
 @option(
     "--filename",
     default="{track}/{stem}.{ext}",
@@ -148,9 +180,14 @@ def quality_help() -> str:
     "or do nothing.",
 )
 @option("--overwrite", is_flag=True, help="Replace files that exist.")
-@option("--report", is_flag=True, help="Write report.html beside the stems: player and pictures.")
+@option(
+    "--report",
+    is_flag=True,
+    help="Write report.html beside the stems: pictures, and a player of the first 10 minutes "
+    "(about 5 MB a minute).",
+)
 @option("--json", "as_json", is_flag=True, help="Print one JSON document instead of paths.")
-@option("-q", "--quiet", is_flag=True, help="No progress bar.")
+@option("-q", "--quiet", is_flag=True, help="No progress bar, no notes.")
 @option("-v", "--verbose", is_flag=True, help="Tell the settings on stderr.")
 @click.version_option(__version__, prog_name="mgdm-separate")
 def command(tracks: tuple[Path, ...], list_priors: bool, **given: Any) -> int:
@@ -172,45 +209,88 @@ def command(tracks: tuple[Path, ...], list_priors: bool, **given: Any) -> int:
 
 def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
     """Separate the tracks as the options say, and return the exit status."""
-    with leave_on_interrupt():
+    quiet, as_json = given["quiet"], given["as_json"]
+    with leave_on_interrupt(as_json), loading_note(quiet):
         from .audio import find_tracks
-        from .batch import separate_tracks
+        from .batch import separate_tracks, unique_names
 
         try:
             separator, output = make_separator(given), make_output(given)
-            output.paths(output.names(separator), separator.samples, "track")
+            found = find_tracks(tracks)
+            output.check(separator, unique_names(found))
         except (ValueError, TypeError) as error:
             raise click.UsageError(f"{error}.") from error
-    found = find_tracks(tracks)
     if given["verbose"]:
         click.echo(f"settings: {separator.describe()}", err=True)
-    outcomes = []
-    for outcome in separate_tracks(
-        separator,
-        found,
-        output,
-        start=given["start"],
-        duration=given["duration"],
-        progress=None if given["quiet"] else progress_bar,
-    ):
-        outcomes.append(outcome)
-        if outcome.error is not None:
-            click.echo(f"error: {outcome.error}", err=True)
-        elif not given["as_json"]:
-            for path in [*outcome.files, *([outcome.report] if outcome.report else [])]:
-                click.echo(path)
-        if given["verbose"] and outcome.error is None:
-            factor = outcome.info["realtime_factor"]
-            click.echo(f"{outcome.track}: {factor} times the track's length", err=True)
+    outcomes: list[Outcome] = []
+    try:
+        for outcome in separate_tracks(
+            separator,
+            found,
+            output,
+            start=given["start"],
+            duration=given["duration"],
+            progress=None if quiet else progress_bar,
+        ):
+            outcomes.append(outcome)
+            tell(outcome, quiet, given["verbose"], as_json)
+    except KeyboardInterrupt:
+        if as_json:
+            show_json(document(outcomes, "interrupted"))
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    if as_json:
+        show_json(document(outcomes))
+    return FAILED if any(outcome.error is not None for outcome in outcomes) else DONE
+
+
+def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
+    """A track's paths on stdout, and what one should know of it on stderr."""
+    if outcome.error is not None:
+        click.echo(f"error: {outcome.error}", err=True)
+        return
+    for path in () if as_json else [*outcome.files, *filter(None, [outcome.report])]:
+        show(str(path))
+    if outcome.scale != 1.0 and not quiet:
+        decibels = -20 * math.log10(outcome.scale)
+        click.echo(
+            f"note: {outcome.track}: all stems are turned down by {decibels:.1f} dB, so that none "
+            "clips; --float32 or --clip-mode keep the level.",
+            err=True,
+        )
+    if verbose:
+        info = outcome.info
+        click.echo(
+            f"{outcome.track}: {info['duration']:.1f} s of audio in {info['elapsed']:.1f} s, "
+            f"{info['realtime_factor']:.2f} s a second",
+            err=True,
+        )
+
+
+def document(outcomes: list[Outcome], error: str | None = None) -> dict[str, Any]:
+    """What ``--json`` prints."""
     failed = sum(outcome.error is not None for outcome in outcomes)
-    if given["as_json"]:
-        tracks_json = [outcome.as_dict() for outcome in outcomes]
-        show_json({"version": __version__, "failed": failed, "tracks": tracks_json})
-    return FAILED if failed else DONE
+    result: dict[str, Any] = {"version": __version__, "failed": failed}
+    if error is not None:
+        result["error"] = error
+    return result | {"tracks": [outcome.as_dict() for outcome in outcomes]}
 
 
 @contextmanager
-def leave_on_interrupt() -> Iterator[None]:
+def loading_note(quiet: bool) -> Iterator[None]:
+    """Something to look at in the seconds before the first bar, if somebody looks."""
+    shown = not quiet and sys.stderr.isatty()
+    if shown:
+        click.echo("Loading ...", err=True, nl=False)
+    try:
+        yield
+    finally:
+        if shown:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
+@contextmanager
+def leave_on_interrupt(as_json: bool = False) -> Iterator[None]:
     """Leave at once on Ctrl-C, for as long as nothing was written.
 
     Large libraries swallow or garble a KeyboardInterrupt that arrives while they are imported.
@@ -218,6 +298,8 @@ def leave_on_interrupt() -> Iterator[None]:
 
     def leave(*_: object) -> None:
         os.write(2, b"interrupted\n")
+        if as_json:
+            os.write(1, json.dumps(document([], "interrupted")).encode() + b"\n")
         os._exit(INTERRUPTED)
 
     usual = signal.getsignal(signal.SIGINT)
@@ -248,11 +330,25 @@ def make_output(given: dict[str, Any]) -> Output:
         format=given["format"] or "wav24",
         filename=given["filename"],
         clip=given["clip_mode"],
-        stems=tuple(given["stems"].split(",")) if given["stems"] else None,
+        stems=split_names(given["stems"]),
         two_stems=given["two_stems"],
         overwrite=given["overwrite"],
         report=given["report"],
     )
+
+
+def split_names(text: str | None) -> tuple[str, ...] | None:
+    """``a, b`` to its names, each once; None stays None.
+
+    Raises:
+        ValueError: there is no name in it.
+    """
+    if text is None:
+        return None
+    names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ValueError("--stems names no stem")
+    return tuple(names)
 
 
 def parse_option(text: str) -> tuple[str, Any]:
@@ -274,19 +370,21 @@ def progress_bar(track: Path, seconds: float):
     """A bar in seconds of audio on stderr, with the time left."""
     from tqdm import tqdm
 
+    # A bar that says "0/0 s" helps nobody: short files are counted in fractions.
+    digits = 0 if seconds >= 10 else 1 if seconds >= 1 else 3
     bar = tqdm(
-        total=round(seconds, 1),
+        total=max(seconds, 0.001),
         desc=track.name[:40],
         unit="s",
         file=sys.stderr,
         mininterval=0.1 if sys.stderr.isatty() else 5.0,
-        bar_format="{desc}: {percentage:3.0f}%|{bar}| {n:.0f}/{total:.0f} s of audio "
-        "[{elapsed}<{remaining}]",
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| "
+        f"{{n:.{digits}f}}/{{total:.{digits}f}} s of audio [{{elapsed}}<{{remaining}}]",
     )
 
     def advance(done: float, total: float) -> None:
-        bar.total = total
-        bar.update(done - bar.n)
+        bar.total = max(total, 0.001)
+        bar.update(bar.total * min(done / total, 1.0) - bar.n)
 
     return advance, bar.close
 
@@ -304,27 +402,52 @@ def show_priors(as_json: bool) -> int:
         show_json(found)
     for name, entry in found.items() if not as_json else ():
         stems = ", ".join(entry["sources"])
-        click.echo(f"{name}\t{stems}\t{entry['samplerate']} Hz\t{entry['folder']}")
+        show(f"{name}\t{stems}\t{entry['samplerate']} Hz\t{entry['folder']}")
     return DONE
 
 
+def show(text: str) -> None:
+    """A line on stdout. If nobody reads it any more (``| head -1``), the work goes on."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def show_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    show(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def wants_json(arguments: list[str]) -> bool:
+    """Whether ``--json`` is among the arguments, which could not all be understood."""
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def terminate(*_: object) -> None:
+    """On SIGTERM: leave through every ``finally``, so that temporary files go."""
+    sys.exit(TERMINATED)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: runs the command and exits with its status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminate)
+    message = None
     try:
         status = command.main(arguments, standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        status = error.exit_code
+        status, message = error.exit_code, error.format_message()
     except MGDMError as error:
         click.echo(f"error: {error}", err=True)
-        status = FAILED
+        status, message = FAILED, str(error)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
-        status = INTERRUPTED
+        status, message = INTERRUPTED, "interrupted"
+    if message is not None and wants_json(arguments):
+        show_json(document([], message))
     sys.exit(status)
 
 

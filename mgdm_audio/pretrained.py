@@ -64,7 +64,9 @@ class NetworkDenoiser:
     """A network as a denoiser: on its device, frozen, in the fastest precision the device has."""
 
     def __init__(self, network: nn.Module, device: torch.device, conditional: bool):
-        self.network = network.to(device).eval().requires_grad_(False)
+        # Convolutions in half precision are faster with channels last, others no slower.
+        network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.eval().requires_grad_(False)
         self.device, self.conditional = device, conditional
 
     def __call__(

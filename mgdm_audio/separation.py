@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from .audio import FORMATS, fit_range, write_files
@@ -70,7 +69,9 @@ class Separation:
         return replace(self, samples=[{name: s[name] for name in stems} for s in self.samples])
 
     def two_stems(self, stem: str) -> Separation:
-        """One stem and the sum of all others, called ``no_STEM``.
+        """One stem, and all else of the mixture, called ``no_STEM``.
+
+        A stem ``"residual"`` stays one of its own: all of them together are the mixture.
 
         Raises:
             ValueError: there is no such stem.
@@ -78,11 +79,11 @@ class Separation:
         self._check(stem)
         samples = []
         for stems in self.samples:
-            rest = torch.zeros_like(stems[stem])
-            for name in stems:
-                if name != stem:
-                    rest += stems[name]  # in place: no second whole track beside the sum
-            samples.append({stem: stems[stem], f"no_{stem}": rest})
+            parts = {stem: stems[stem], f"no_{stem}": self.mixture - stems[stem]}
+            if "residual" in stems and stem != "residual":
+                parts[f"no_{stem}"] -= stems["residual"]  # in place: tracks are large
+                parts["residual"] = stems["residual"]
+            samples.append(parts)
         return replace(self, samples=samples)
 
     def save(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -116,19 +116,22 @@ class Separator:
         start: float = 0.0,
         duration: float | None = None,
         progress: Callable[[float, float], None] | None = None,
+        stems: Sequence[str] | None = None,
     ) -> Separation:
         """Separate an audio file, or a part of it (in seconds).
 
         Args:
             progress: called with seconds of audio done, and their total.
+            stems: keep only these, which saves memory; by default all `stem_names`.
 
         Raises:
             AudioFileError: see `read_audio`.
             DeviceError: out of memory.
+            ValueError: there is no such stem.
         """
         with explain_memory(self._memory_advice()):
             audio, samplerate = read_audio(path, start, duration)
-        result = self.separate(audio, samplerate, progress)
+        result = self.separate(audio, samplerate, progress, stems)
         result.settings |= {"track": os.fspath(path), "start": start}
         return result
 
@@ -143,6 +146,7 @@ class Separator:
         mixture: Tensor | np.ndarray,
         samplerate: int,
         progress: Callable[[float, float], None] | None = None,
+        stems: Sequence[str] | None = None,
     ) -> Separation:
         """Separate a mixture in memory.
 
@@ -150,26 +154,34 @@ class Separator:
             mixture: ``[C, T]``, or ``[T]`` for one channel; any level, finite.
             samplerate: samples a second, any.
             progress: called with seconds of audio done, and their total.
+            stems: keep only these, which saves memory; by default all `stem_names`.
 
         Raises:
             AudioFileError: the mixture is empty or not finite.
             DeviceError: out of memory.
+            ValueError: there is no such stem.
         """
+        kept = self.stem_names if stems is None else list(stems)
+        for name in kept:
+            if name not in self.stem_names:
+                raise ValueError(f"no stem {name!r}, there are {', '.join(self.stem_names)}")
         with explain_memory(self._memory_advice()):
-            return self._separate(_as_array(mixture), samplerate, progress)
+            return self._separate(_as_array(mixture), samplerate, progress, kept)
 
-    def _separate(self, mixture: np.ndarray, samplerate: int, progress) -> Separation:
+    def _separate(
+        self, mixture: np.ndarray, samplerate: int, progress, kept: Sequence[str]
+    ) -> Separation:
         began = time.perf_counter()
         channels, length = mixture.shape
         distinct, copies = _distinct(mixture)
-        names = self.stem_names
+        places = {name: self.stem_names.index(name) for name in kept}
         sets = [
-            {name: np.empty((channels, length), np.float32) for name in names}
+            {name: np.empty((channels, length), np.float32) for name in kept}
             for _ in range(self.samples)
         ]
         run = _Run(self, distinct, samplerate, progress)
         for index, first, chunk in run.chunks():
-            for k, name in enumerate(names):
+            for name, k in places.items():
                 target = sets[index][name][:, first : first + chunk.shape[-1]]
                 np.take(chunk[:, k], copies, axis=0, out=target, mode="clip")
         seconds = time.perf_counter() - began

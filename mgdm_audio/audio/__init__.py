@@ -8,7 +8,7 @@ from .formats import CLIP_MODES, FORMATS, Fit, fit_range
 from .resample import resample, resampled_length
 from .spectra import log_spectrogram
 from .windows import Grid, overlap_add
-from .writing import write_files
+from .writing import check_format, write_files
 
 __all__ = [
     "CLIP_MODES",
@@ -17,6 +17,7 @@ __all__ = [
     "Fit",
     "Grid",
     "audio_info",
+    "check_format",
     "find_tracks",
     "fit_range",
     "log_spectrogram",

@@ -17,6 +17,9 @@ from ..errors import AudioFileError
 EXTENSIONS = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"}
 EXTENSIONS |= {".rf64", ".w64", ".wav", ".wave"}
 
+#: Frames read at a time.
+BLOCK = 1 << 18
+
 
 class AudioInfo(NamedTuple):
     """What a file's header says. `frames` counts samples per channel."""
@@ -31,15 +34,29 @@ class AudioInfo(NamedTuple):
 
 
 def find_tracks(paths: Iterable[str | os.PathLike]) -> list[Path]:
-    """The audio files that `paths` name: files as they are, folders by their contents, sorted."""
-    found = []
+    """The audio files that `paths` name: files as they are, folders by their contents, sorted.
+
+    Folders within folders and hidden files are left out, and a path that comes twice counts once.
+    """
+    found: dict[str, Path] = {}
     for path in map(Path, paths):
-        if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in EXTENSIONS)
-            found += inside or [path]  # reading an empty folder will say what is wrong
-        else:
-            found.append(path)
-    return found
+        inside = _audio_in(path) if os.path.isdir(path) else []
+        for track in inside or [path]:  # reading a folder will say what is wrong with it
+            found.setdefault(os.path.abspath(track), track)
+    return list(found.values())
+
+
+def _audio_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix.lower() in EXTENSIONS
+            and not path.name.startswith(".")  # what other systems keep beside a file
+            and not path.is_dir()
+        )
+    except OSError:
+        return []
 
 
 def audio_info(path: str | os.PathLike) -> AudioInfo:
@@ -74,15 +91,18 @@ def read_audio(
         first = round(start * rate)
         if not 0 <= first < file.frames:
             raise AudioFileError(
-                f"{path}: cannot start at {start:g} s, the file has {file.frames / rate:.2f} s."
+                f"{path}: cannot start at {start:g} s, the file has {file.frames / rate:.2f} s; "
+                "choose a smaller --start."
             )
         count = file.frames - first if duration is None else round(duration * rate)
         count = min(count, file.frames - first)
         if count < 1:
-            raise AudioFileError(f"{path}: a duration of {duration:g} s holds no sample.")
+            raise AudioFileError(
+                f"{path}: a duration of {duration:g} s holds no sample; choose a longer one."
+            )
         try:
             file.seek(first)
-            audio = file.read(count, dtype="float32", always_2d=True)
+            audio = _read(file, count)
         except soundfile.LibsndfileError as error:
             raise AudioFileError(
                 f"{path}: broken audio data ({error.error_string.strip().rstrip('.')}); "
@@ -90,28 +110,43 @@ def read_audio(
             ) from error
         whole = first + count == file.frames
         missing = _missing_tail(path, file) if whole else None
-    if len(audio) < count or missing:
-        readable = (first + len(audio)) / rate
+    if audio.shape[1] < count or missing:
+        readable = (first + audio.shape[1]) / rate
         raise AudioFileError(
             f"{path}: the file is cut short (about {readable:.2f} s are readable); fetch it again, "
             f"or separate what is there with --duration {max(readable - start - 0.1, 0.1):.1f}."
         )
-    finite = np.isfinite(audio).all(1)
+    finite = np.isfinite(audio).all(0)
     if not finite.all():
         at = (first + int(finite.argmin())) / rate
         raise AudioFileError(
             f"{path}: NaN or infinite samples at {at:.3f} s; export the file again, "
             "or leave that part out with --start and --duration."
         )
-    return np.ascontiguousarray(audio.T), rate
+    return audio, rate
+
+
+def _read(file: soundfile.SoundFile, count: int) -> np.ndarray:
+    """``[channels, count]``, or less if the file ends before. In blocks: one copy in memory."""
+    audio = np.empty((file.channels, count), np.float32)
+    done = 0
+    while done < count:
+        block = file.read(min(BLOCK, count - done), dtype="float32", always_2d=True)
+        if not len(block):
+            break
+        audio[:, done : done + len(block)] = block.T
+        done += len(block)
+    return audio[:, :done]
 
 
 def _open(path: Path) -> soundfile.SoundFile:
-    if not path.exists():
-        raise AudioFileError(f"{path}: no such file.")
-    if path.is_dir():
-        raise AudioFileError(f"{path}: this folder holds no audio files.")
     try:
+        if path.is_dir():
+            endings = ", ".join(sorted({p.suffix for p in path.iterdir() if p.suffix})[:5])
+            raise AudioFileError(
+                f"{path}: this folder holds no audio files that this can read"
+                f"{f' (there are {endings})' if endings else ''}; its subfolders are not searched."
+            )
         if path.stat().st_size == 0:
             raise AudioFileError(f"{path}: the file is empty.")
         file = soundfile.SoundFile(path)
@@ -121,6 +156,8 @@ def _open(path: Path) -> soundfile.SoundFile:
             f"{path}: not an audio file this can read ({error.error_string.strip().rstrip('.')}); "
             f"convert it first, e.g. ffmpeg -i {str(path)!r} {str(converted)!r}"
         ) from error
+    except FileNotFoundError:
+        raise AudioFileError(f"{path}: no such file.") from None
     except OSError as error:
         raise AudioFileError(f"{path}: cannot be read ({error.strerror}).") from error
     if file.frames == 0:

@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+#: Frames computed together where a whole track is looked at: 12 MB of spectrum a channel.
+BLOCK = 1500
+
 
 def band_edges(bins: int, samplerate: int, bands: int, lowest: float = 40.0) -> np.ndarray:
     """Bin numbers that bound `bands` bands of growing width, ``[bands + 1]``, strictly increasing.
@@ -31,18 +34,48 @@ def band_power(x: Tensor, samplerate: int, bands: int = 96, window: int = 2048) 
     hop = window // 2
     shape = x.shape[:-1]
     x = F.pad(x.reshape(-1, x.shape[-1]), (hop, hop + (-x.shape[-1]) % hop))
+    parts = _frames_power(x, samplerate, bands, window)
+    return parts.reshape(*shape, *parts.shape[1:])
+
+
+def picture_power(
+    x: Tensor, samplerate: int, columns: int, bands: int = 96, window: int = 2048
+) -> np.ndarray:
+    """`band_power` for a picture: mean over channels, and over time until `columns` are left.
+
+    It goes through the signal in blocks: an hour of audio needs no more memory than a minute.
+
+    Shape: ``[C, T]`` to ``[about bands, at most columns]``, float64.
+    """
+    hop = window // 2
+    frames = -(-x.shape[-1] // hop) + 1
+    columns = min(columns, frames)
+    edges = np.arange(columns + 1) * frames // columns
+    sums: np.ndarray | None = None
+    for first in range(0, frames, BLOCK):
+        last = min(first + BLOCK, frames)
+        # Frame i sees the samples from (i - 1) to (i + 1) hops; what lies outside is silence.
+        begin, end = (first - 1) * hop, last * hop
+        piece = x[:, max(begin, 0) : end]
+        piece = F.pad(piece, (max(-begin, 0), end - max(begin, 0) - piece.shape[-1]))
+        power = _frames_power(piece, samplerate, bands, window).mean(0).numpy()
+        sums = np.zeros((len(power), columns)) if sums is None else sums
+        column = np.searchsorted(edges, np.arange(first, last), "right") - 1
+        np.add.at(sums, (slice(None), column), power)
+    return sums / np.diff(edges)
+
+
+def log_spectrogram(x: Tensor, samplerate: int, columns: int = 2000, bands: int = 96) -> np.ndarray:
+    """`picture_power` in dB: ``[C, T]`` to ``[bands, at most columns]``."""
+    return 10 * np.log10(picture_power(x, samplerate, columns, bands) + 1e-12)
+
+
+def _frames_power(x: Tensor, samplerate: int, bands: int, window: int) -> Tensor:
+    """Mean power in bands, ``[N, T]`` to ``[N, bands, frames]``, of the windows that fit into T."""
     spectrum = torch.stft(
-        x, window, hop, window=torch.hann_window(window, device=x.device),
+        x, window, window // 2, window=torch.hann_window(window, device=x.device),
         center=False, return_complex=True,
     )  # fmt: skip
     power = spectrum.abs().square() * (8 / 3 / window**2)
     edges = band_edges(power.shape[-2], samplerate, bands)
-    parts = [power[:, a:b].mean(1) for a, b in pairwise(edges)]
-    return torch.stack(parts, 1).reshape(*shape, len(parts), -1)
-
-
-def log_spectrogram(x: Tensor, samplerate: int, bands: int = 96) -> np.ndarray:
-    """`band_power` in dB, averaged over leading axes: ``[..., T]`` to ``[bands, frames]``."""
-    power = band_power(x, samplerate, bands)
-    power = power.reshape(-1, *power.shape[-2:]).mean(0)
-    return (10 * torch.log10(power + 1e-12)).cpu().numpy()
+    return torch.stack([power[:, a:b].mean(1) for a, b in pairwise(edges)], 1)

@@ -1,9 +1,11 @@
-"""Writing audio files so that none is ever half-written."""
+"""Writing files so that none is ever half-written, and none replaced unasked."""
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -38,64 +40,140 @@ def write_files(
     Raises:
         AudioFileError: a file exists, or cannot be written.
     """
-    for path in files:
-        if path.exists() and not overwrite:
-            raise AudioFileError(f"{path}: exists already; pass --overwrite to replace it.")
-    temporary: dict[Path, Path] = {}
-    try:
-        for path, audio in files.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary[path] = path.with_name(f".{path.name}.{os.getpid()}.part")
-            _write(temporary[path], audio, samplerate, format, fit)
-        for path, part in temporary.items():
-            os.replace(part, path)
-    except soundfile.LibsndfileError as error:
-        reason = error.error_string.strip().rstrip(".")
-        raise AudioFileError(
-            f"{path}: cannot be written as {format.container} ({reason}); "
-            "check the disk, or choose another format such as --float32."
-        ) from error
-    except OSError as error:
-        raise AudioFileError(
-            f"{error.filename or path}: cannot be written ({error.strerror}); "
-            "choose another folder with --out."
-        ) from error
-    finally:
-        for part in temporary.values():
-            part.unlink(missing_ok=True)
+    with new_files(list(files), overwrite) as parts:
+        for (path, audio), part in zip(files.items(), parts, strict=True):
+            try:
+                _write(part, audio, samplerate, format, fit)
+            except OSError as error:
+                raise _unwritable(path, error) from error
+            except soundfile.LibsndfileError as error:
+                raise _refused(path, format, error) from error
     return list(files)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, overwrite: bool = True) -> None:
     """Write a text file (UTF-8): complete, or not at all.
 
     Raises:
-        AudioFileError: it cannot be written.
+        AudioFileError: it exists and `overwrite` is false, or it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with new_files([path], overwrite) as (part,):
         try:
             part.write_text(text, encoding="utf-8")
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise AudioFileError(f"{path}: cannot be written ({error.strerror}).") from error
+        except OSError as error:
+            raise _unwritable(path, error) from error
+
+
+def check_format(path: Path, samplerate: int, channels: int, format: Format) -> None:
+    """Find out before the work whether a format takes so many channels at such a rate.
+
+    Raises:
+        AudioFileError: it does not.
+    """
+    try:
+        with soundfile.SoundFile(
+            io.BytesIO(), "w", samplerate, channels, subtype=format.subtype, format=format.container
+        ) as file:
+            file.write(np.zeros((1, channels), np.float32))
+    except soundfile.LibsndfileError as error:
+        raise _refused(path, format, error) from error
+
+
+@contextmanager
+def new_files(paths: Sequence[Path], overwrite: bool) -> Iterator[list[Path]]:
+    """Temporary paths to fill, which become `paths` if the body ends without an error.
+
+    After an error there is nothing left: no temporary file, no new file, no new folder.
+
+    Raises:
+        AudioFileError: a path exists and `overwrite` is false (another process may be as fast), or
+            cannot be written.
+    """
+    # Short names of their own: a track's name may be as long as the file system allows.
+    parts = [path.with_name(f".{os.getpid()}-{i}.part") for i, path in enumerate(paths)]
+    folders: list[Path] = []
+    placed: list[Path] = []
+    done = False
+    try:
+        for path in paths:
+            if not overwrite and path.exists():
+                raise _exists(path)
+            try:
+                _make_folder(path.parent, folders)
+            except OSError as error:
+                raise _unwritable(path, error) from error
+        yield parts
+        for path, part in zip(paths, parts, strict=True):
+            try:
+                _place(part, path, overwrite)
+            except OSError as error:
+                raise _unwritable(path, error) from error
+            placed.append(path)
+        done = True
+    finally:
+        for file in [*parts, *(() if done or overwrite else placed)]:
+            with suppress(OSError):
+                file.unlink()
+        for folder in () if done else reversed(folders):
+            with suppress(OSError):  # somebody else's files are in it
+                folder.rmdir()
+
+
+def _make_folder(folder: Path, made: list[Path]) -> None:
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        made.append(folder)
+
+
+def _place(part: Path, path: Path, overwrite: bool) -> None:
+    if not overwrite:
+        try:
+            os.link(part, path)  # unlike a rename, it fails if the file is there by now
+            return
+        except FileExistsError:
+            raise _exists(path) from None
+        except OSError:  # a file system without hard links
+            if path.exists():
+                raise _exists(path) from None
+    os.replace(part, path)
 
 
 def _write(path: Path, audio: np.ndarray, samplerate: int, format: Format, fit: Fit) -> None:
     container = format.container
     if container == "WAV" and audio.size * 4 > 2**32 - 2**20:
         container = "RF64"  # beyond the 32-bit sizes of WAV, and read by the same programs
-    with (
-        open(path, "wb") as raw,
-        soundfile.SoundFile(
-            raw, "w", samplerate, len(audio), subtype=format.subtype, format=container
-        ) as file,
-    ):
-        for start in range(0, audio.shape[-1], CHUNK):
-            file.write(_encode(fit(audio[:, start : start + CHUNK]).T, format.bits))
+    with _File(path, "w+") as raw:
+        try:
+            with soundfile.SoundFile(
+                raw, "w", samplerate, len(audio), subtype=format.subtype, format=container
+            ) as file:
+                for start in range(0, audio.shape[-1], CHUNK):
+                    file.write(_encode(fit(audio[:, start : start + CHUNK]).T, format.bits))
+        finally:
+            raw.check()
+
+
+class _File(io.FileIO):
+    """Remembers why a write failed: libsndfile, through which it is called, does not."""
+
+    error: OSError | None = None
+
+    def write(self, data) -> int:
+        view = memoryview(data)
+        try:
+            while view and self.error is None:  # the system may write a part
+                view = view[super().write(view) :]
+        except OSError as error:
+            self.error = error
+        return len(data) - len(view)
+
+    def check(self) -> None:
+        if self.error is not None:
+            raise self.error
 
 
 def _encode(audio: np.ndarray, bits: int | None) -> np.ndarray:
@@ -105,3 +183,21 @@ def _encode(audio: np.ndarray, bits: int | None) -> np.ndarray:
     steps = 2.0 ** (bits - 1)
     rounded = np.rint(audio * steps).clip(-steps, steps - 1).astype(np.int32)
     return np.ascontiguousarray(rounded << (32 - bits))
+
+
+def _exists(path: Path) -> AudioFileError:
+    return AudioFileError(f"{path}: exists already; pass --overwrite to replace it.")
+
+
+def _unwritable(path: Path, error: OSError) -> AudioFileError:
+    return AudioFileError(
+        f"{path}: cannot be written ({error.strerror}); choose another folder with --out."
+    )
+
+
+def _refused(path: Path, format: Format, error: soundfile.LibsndfileError) -> AudioFileError:
+    reason = error.error_string.strip().rstrip(".")
+    return AudioFileError(
+        f"{path}: cannot be written as {format.container} ({reason}); "
+        "choose another format such as --float32."
+    )

@@ -35,8 +35,8 @@ class GaussianMixture:
         self.means = means
         self.covariances = covariances
         values, vectors = torch.linalg.eigh(covariances.double().cpu())
-        self._values = values.clamp_min(0).to(means)
-        self._vectors = vectors.to(means)
+        self._values = _like(values.clamp_min(0), means)
+        self._vectors = _like(vectors, means)
         # All principal axes side by side, [N, C N]: one matrix product rotates into all modes.
         self._axes = self._vectors.permute(1, 0, 2).reshape(size, count * size)
         self._centres = torch.einsum("cnm,cn->cm", self._vectors, means.flatten(1))
@@ -74,31 +74,29 @@ class GaussianMixture:
             return mean.reshape(x.shape).to(x.dtype)
 
     def _denoise_anisotropic(self, x: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
+        # In float64, which MPS has not: on the CPU, as everything that is prepared once.
         size, sources = self.means[0].numel(), x.shape[1]
-        wide = {"device": x.device, "dtype": torch.float64}
-        ones = torch.ones(sources, sources, **wide) / sources
-        along = torch.kron(ones, torch.eye(size // sources, **wide))
-        levels = torch.stack(
-            [torch.as_tensor(one).to(**wide).expand(len(x)) for one in (sigma, sigma_mix)]
-        )
+        ones = torch.ones(sources, sources).double() / sources
+        along = torch.kron(ones, torch.eye(size // sources).double())
+        levels = torch.stack([_wide(one).expand(len(x)) for one in (sigma, sigma_mix)])
         if bool((levels == levels[:, :1]).all()):
             levels = levels[:, :1]  # One factorisation serves the whole batch.
         sigma, mix = levels.reshape(2, -1, 1, 1)
-        noise = sigma**2 * (torch.eye(size, **wide) - along) + mix**2 * along
-        covariance = self.covariances.to(**wide)
-        total = covariance + noise.unsqueeze(1)
-        offset = x.flatten(1).to(**wide).unsqueeze(1) - self.means.flatten(1).to(**wide)
-        factor = torch.linalg.cholesky(total)
+        noise = sigma**2 * (torch.eye(size).double() - along) + mix**2 * along
+        covariance, means = _wide(self.covariances), _wide(self.means.flatten(1))
+        offset = _wide(x.flatten(1)).unsqueeze(1) - means
+        factor = torch.linalg.cholesky(covariance + noise.unsqueeze(1))
         inverse = torch.cholesky_inverse(factor)
         solved = torch.einsum("bcnm,bcm->bcn", inverse.expand(len(x), -1, -1, -1), offset)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        log = self.weights.to(**wide).log() - 0.5 * ((offset * solved).sum(-1) + log_det)
-        mean = self.means.flatten(1).to(**wide) + torch.einsum("cnm,bcm->bcn", covariance, solved)
-        return torch.einsum("bc,bcn->bn", log.softmax(1), mean).reshape(x.shape).to(x.dtype)
+        log = _wide(self.weights).log() - 0.5 * ((offset * solved).sum(-1) + log_det)
+        mean = means + torch.einsum("cnm,bcm->bcn", covariance, solved)
+        return _like(torch.einsum("bc,bcn->bn", log.softmax(1), mean).reshape(x.shape), x)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """``n`` independent draws, ``[n, K, T]``."""
-        chosen = torch.multinomial(self.weights, n, replacement=True, generator=generator)
+        """``n`` independent draws, ``[n, K, T]``, from a generator on the CPU."""
+        chosen = torch.multinomial(self.weights.cpu(), n, replacement=True, generator=generator)
+        chosen = chosen.to(self.means.device)
         white = torch.randn(n, self.means[0].numel(), generator=generator).to(self.means)
         scaled = self._values[chosen].sqrt() * white
         offset = torch.einsum("bnm,bm->bn", self._vectors[chosen], scaled)
@@ -128,24 +126,34 @@ class GaussianMixture:
             raise ValueError(f"one observation is needed, not a batch of {len(y)}")
         size = self.means[0].numel()
         basis = torch.eye(size).to(self.means).reshape(size, *self.means.shape[1:])
-        matrix = likelihood.apply(basis).flatten(1).T.double()
-        prior = self.covariances.double()
+        matrix, y = _wide(likelihood.apply(basis).flatten(1).T), _wide(y.flatten())
+        prior, centres = _wide(self.covariances), _wide(self.means.flatten(1))
         noise = likelihood.sigma_y**2 * torch.eye(len(matrix)).to(matrix)
         total = matrix @ prior @ matrix.T + noise
-        offset = y.flatten().double() - self.means.flatten(1).double() @ matrix.T
+        offset = y - centres @ matrix.T
         factor = torch.linalg.cholesky(total)
         solved = torch.cholesky_solve(offset.unsqueeze(-1), factor).squeeze(-1)
         log_det = 2 * factor.diagonal(dim1=-2, dim2=-1).log().sum(-1)
-        log = self.weights.double().log() - 0.5 * ((offset * solved).sum(-1) + log_det)
+        log = _wide(self.weights).log() - 0.5 * ((offset * solved).sum(-1) + log_det)
         gain = prior @ matrix.T
-        means = self.means.flatten(1).double() + torch.einsum("cnm,cm->cn", gain, solved)
+        means = centres + torch.einsum("cnm,cm->cn", gain, solved)
         covariances = prior - gain @ torch.cholesky_solve(gain.mT, factor)
         covariances = 0.5 * (covariances + covariances.mT)
         return GaussianMixture(
-            log.softmax(0).to(self.means),
-            means.reshape(self.means.shape).to(self.means),
-            covariances.to(self.means),
+            _like(log.softmax(0), self.means),
+            _like(means.reshape(self.means.shape), self.means),
+            _like(covariances, self.means),
         )
+
+
+def _wide(x: Tensor | float) -> Tensor:
+    """In float64 on the CPU."""
+    return torch.as_tensor(x).cpu().double()
+
+
+def _like(x: Tensor, reference: Tensor) -> Tensor:
+    """In a reference's type, then on its device: MPS takes no float64."""
+    return x.to(reference.dtype).to(reference.device)
 
 
 def gaussian(mean: Tensor, covariance: Tensor) -> GaussianMixture:

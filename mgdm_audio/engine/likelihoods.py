@@ -240,7 +240,10 @@ class DenseGaussian(Spectral):
         wide = matrix.double().cpu()
         values, vectors = torch.linalg.eigh(wide @ wide.T)
         kept = values > 1e-10 * values[-1]
-        self._values, self._vectors = values[kept].to(matrix), vectors[:, kept].to(matrix)
+        # The type first, then the device.
+        self._values, self._vectors = (
+            one.to(matrix.dtype).to(matrix.device) for one in (values[kept], vectors[:, kept])
+        )
         Gaussian.__init__(self, observation, self._multiply, sigma_y)
 
     def _multiply(self, x: Tensor) -> Tensor:

@@ -44,6 +44,10 @@ class BandDenoiser(nn.Module):
         mixing: frequency-mixing in each block.
         heads, reach: of the attention at the bottom; `reach` in columns of that level.
         embedding: width of the noise embedding.
+        local_variance: let the network scale the variances (off only for ablation).
+        hiding: fade the noisy stems' features out where noise drowns them, by the standard Wiener
+            gain of `hiding` times the stem's variance; 0 shows them at any noise level. At high
+            noise they tell next to nothing, and what the network makes of them is error.
 
     Shape:
         ``x [B, K, T]``, `sigma` and `sigma_mix` scalar or ``[B]``, to ``[B, K, T]``. Any length;
@@ -63,10 +67,11 @@ class BandDenoiser(nn.Module):
         reach: int = 6,
         embedding: int = 128,
         local_variance: bool = True,
+        hiding: float = 0.0,
     ):
         super().__init__()
         self.sources, self.frames = sources, frames
-        self.local_variance = local_variance
+        self.local_variance, self.hiding = local_variance, hiding
         self.stft = TightSTFT(window)
         self.bands = [tuple(band) for band in bands]
         if sum(count * width for count, width in self.bands) != window // 2:
@@ -131,6 +136,13 @@ class BandDenoiser(nn.Module):
             clean = self._combine(noisy, out.float(), sigma, sigma_mix)
             return self.stft.inverse(torch.view_as_complex(clean), x.shape[-1])
 
+    def compile(self, *args, **kwargs) -> None:
+        """Compile the U-Net in place, with the arguments of `torch.compile`.
+
+        The complex STFT around it, which compilers know little of, stays as it is.
+        """
+        self._unet = torch.compile(self._unet, *args, **kwargs)
+
     def wiener(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None):
         """The static Wiener filter: what `forward` returns before any training. Same shapes."""
         sigma = _per_item(sigma, x)
@@ -156,6 +168,9 @@ class BandDenoiser(nn.Module):
         s, m = sigma.view(-1, 1, 1, 1, 1), sigma_mix.view(-1, 1, 1, 1, 1)
         variance = self.variance[..., None, None]
         stems = noisy * torch.rsqrt(variance + s**2)
+        if self.hiding:
+            signal = self.hiding * variance
+            stems = stems * torch.sqrt(signal / (signal + s**2))
         total = variance.sum(0) + self.sources * m[:, 0] ** 2
         mixture = noisy.sum(1) * torch.rsqrt(total)
         size = mixture.square().sum(-1, keepdim=True)
@@ -178,7 +193,8 @@ class BandDenoiser(nn.Module):
         h = torch.cat(
             [conv(part) for conv, part in zip(self.embed, self._split(h), strict=True)], 2
         )
-        h = h + self.position + self.level(self._signal_levels(sigma, sigma_mix))[..., None]
+        level = self.level(self._signal_levels(sigma, sigma_mix))[..., None]
+        h = h + (self.position + level).to(h.dtype)  # under autocast all the way in half precision
         embedding = self.noise(sigma, sigma_mix)
         skips = []
         for i, blocks in enumerate(self.down):

@@ -23,7 +23,8 @@ class ChannelNorm(nn.Module):
         self.gain = nn.Parameter(torch.ones(channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6) * self.gain
+        scale = torch.rsqrt(x.square().mean(1, keepdim=True) + 1e-6)
+        return x * scale * self.gain.to(x.dtype)
 
 
 class NoiseEmbedding(nn.Module):

@@ -12,6 +12,12 @@ import click
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
 @click.option("--steps", type=int, help="Stop (and cool down) there instead.")
 @click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Cool down and stop by the clock instead: minutes of training in all calls together, "
+    "without start-up, compilation and validation.",
+)
+@click.option(
     "--data",
     "data_options",
     multiple=True,
@@ -20,24 +26,37 @@ import click
 )
 @click.option("--devices", default="auto", help="As Lightning Fabric takes them.")
 @click.option("--precision", default="32-true", help="bf16-mixed on GPUs and recent CPUs.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the network first (minutes).")
 def main(
     config: Path,
     out: Path,
     steps: int | None,
+    minutes: float | None,
     data_options: tuple[str, ...],
     devices: str,
     precision: str,
+    compiled: bool,
 ) -> None:
     """Train a prior, or go on with a run that was cut short."""
     from .config import read_config
     from .loop import TrainingDiverged, train
 
+    if steps and minutes:
+        raise click.UsageError("--steps and --minutes exclude each other")
     out.mkdir(parents=True, exist_ok=True)
     devices = int(devices) if devices.isdigit() else devices
     try:
         settings = read_config(config)
         settings["training"].data_options.update(_pairs(data_options))
-        train(settings, out, devices=devices, precision=precision, steps=steps)
+        train(
+            settings,
+            out,
+            devices=devices,
+            precision=precision,
+            steps=steps,
+            seconds=minutes and 60 * minutes,
+            compiled=compiled,
+        )
     except (TrainingDiverged, FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 

@@ -31,6 +31,7 @@ class TrainingConfig:
     ema: float = 0.998
     workers: int = 1
     seed: int = 0
+    loss: str = "relative"  # or "level", see `loss.LOSSES`
     noise: dict = field(default_factory=dict)
     validation: dict = field(default_factory=dict)  # name -> folder of tracks
     validate_every: int = 500
@@ -45,14 +46,23 @@ def read_config(path: Path) -> dict:
         ValueError: naming the file and the table or option that is missing or unknown.
     """
     with open(path, "rb") as file:
-        config = tomllib.load(file)
+        return parse_config(tomllib.load(file), str(path))
+
+
+def parse_config(tables: dict, name: str) -> dict:
+    """A configuration's `tables` with ``[training]`` as a `TrainingConfig`.
+
+    Raises:
+        ValueError: naming the configuration (`name`) and the table or option that is missing or
+            unknown.
+    """
     for table in ("prior", "training"):
-        if table not in config:
-            raise ValueError(f"{path}: the table [{table}] is missing")
+        if table not in tables:
+            raise ValueError(f"{name}: the table [{table}] is missing")
     known = {f.name for f in fields(TrainingConfig)}
-    if unknown := set(config["training"]) - known:
-        raise ValueError(f"{path}: unknown option in [training]: {', '.join(sorted(unknown))}")
-    return {**config, "training": TrainingConfig(**config["training"])}
+    if unknown := set(tables["training"]) - known:
+        raise ValueError(f"{name}: unknown option in [training]: {', '.join(sorted(unknown))}")
+    return {**tables, "training": TrainingConfig(**tables["training"])}
 
 
 def import_name(name: str):

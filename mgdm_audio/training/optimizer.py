@@ -39,15 +39,23 @@ class Muon(torch.optim.Optimizer):
 def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     """Quintic Newton-Schulz iteration towards the nearest semi-orthogonal matrix.
 
+    Every iterate is a polynomial in the Gram matrix times the input, so all but the first and last
+    product are of the smaller side squared: half the time for convolution kernels.
+
     Shape: ``[m, n]`` to the same; singular values end between about 0.7 and 1.2.
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.mT if tall else matrix
     x = x / (x.norm() + 1e-7)
+    gram = x @ x.mT
+    total = torch.eye(len(gram), dtype=x.dtype, device=x.device)
     for _ in range(steps):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+        factor = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+        factor.diagonal().add_(a)
+        total = factor @ total
+        gram = factor @ gram @ factor
+    x = total @ x
     return x.mT if tall else x
 
 
@@ -72,10 +80,3 @@ def make_optimizers(
     if not matrices:
         return [adam]
     return [Muon(matrices, lr=lr, weight_decay=weight_decay), adam]
-
-
-def learning_rate(step: int, steps: int, peak: float, warmup: int, cooldown: float) -> float:
-    """Warm-up, plateau, linear cool-down over the last share `cooldown` of the run."""
-    rise = min(1.0, (step + 1) / max(warmup, 1))
-    fall = min(1.0, (steps - step) / max(cooldown * steps, 1))
-    return peak * rise * max(fall, 0.0)

@@ -14,15 +14,23 @@ from ..evaluation import si_sdr_improvement
 from .loss import relative_loss
 from .noise import two_level_noise
 
+#: Noise levels below the top one at which validation takes the loss.
+LEVELS = (0.02, 0.2)
 
-def load_tracks(folder: Path, sources: Sequence[str], seconds: float | None = None) -> list[Tensor]:
-    """Stacked stems ``[K, T]`` of every ``TRACK/{stem}.flac`` or ``.wav`` below `folder`.
+
+def load_tracks(
+    folder: Path, sources: Sequence[str], seconds: float | None = None, count: int | None = None
+) -> list[Tensor]:
+    """Stacked stems ``[K, T]`` of ``TRACK/{stem}.flac`` or ``.wav`` below `folder`, by name.
+
+    `seconds` and `count` take the first of each track, and of the tracks.
 
     Raises:
         FileNotFoundError: there is no such track.
     """
     tracks = []
-    for track in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []:
+    names = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    for track in names[:count]:
         stems = []
         for stem in sources:
             path = next(p for p in (track / f"{stem}.flac", track / f"{stem}.wav") if p.exists())
@@ -81,3 +89,30 @@ def loss_by_level(
         loss = relative_loss(net(noisy, level, mix), net.wiener(noisy, level, mix), clean)
         result[sigma] = loss.mean().item()
     return result
+
+
+def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, float]:
+    """Figures on the validation sets: SI-SDRi (mean over stems) and loss by noise level.
+
+    Args:
+        net: on the device to run on.
+        config: as `config.read_config` returns it.
+        count: use the first `count` tracks of each set only.
+
+    Raises:
+        FileNotFoundError: a set has no tracks.
+    """
+    prior = config["prior"]
+    device = next(net.parameters()).device
+    report = {}
+    for name, folder in config["training"].validation.items():
+        tracks = load_tracks(Path(folder), prior["sources"], count=count)
+        values = one_step_si_sdri(net, tracks, prior["samplerate"], prior["sigma_max"])
+        report[f"{name}_si_sdri"] = values.nanmean(0).nanmean().item()
+        length = min(6 * prior["samplerate"], *(track.shape[-1] for track in tracks))
+        clean = torch.stack([track[:, :length] for track in tracks[:4]]).to(device)
+        for kind in ("plain", "conditional"):
+            levels = (*LEVELS, prior["sigma_max"])
+            losses = loss_by_level(net, clean, levels, kind == "conditional")
+            report |= {f"{name}_{kind}_{sigma:g}": value for sigma, value in losses.items()}
+    return report

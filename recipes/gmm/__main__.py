@@ -11,21 +11,24 @@ from .report import write
 from .sections import SECTIONS, compute
 from .study import tune
 
+TUNING = 12
+"""Problems that settings are tuned on."""
+
 
 def main() -> None:
     """Run the parts asked for and write the report next to this file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help=f"among {', '.join(SECTIONS)}; all by default")
-    parser.add_argument("--problems", type=int, default=10, help="random problems of each kind")
+    parser.add_argument("--problems", type=int, default=20, help="random problems of each kind")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--tune", action="store_true", help="tune on four other problems, and stop")
+    parser.add_argument("--tune", action="store_true", help="tune on other problems, and stop")
     parser.add_argument("--report", action="store_true", help="only write the report again")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     if unknown := set(arguments.parts) - set(SECTIONS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     if arguments.tune:
-        tune([mixture_problem(1000 + index) for index in range(4)])
+        tune([mixture_problem(1000 + index) for index in range(TUNING)])
         return
     if not arguments.report:
         for name in arguments.parts or SECTIONS:

@@ -1,4 +1,4 @@
-"""Settings among which each sampler is tuned, all at about 300 denoiser equivalents."""
+"""Settings among which each sampler is tuned, and the currency in which they cost the same."""
 
 from __future__ import annotations
 
@@ -9,6 +9,18 @@ Candidate = tuple[int, dict[str, Any]]
 """Number of noise levels, and hyper-parameters."""
 
 BUDGET = 300
+"""Denoiser equivalents of the comparison of all samplers."""
+
+BUDGETS = (30, 60, 100, 300, 600)
+"""Denoiser equivalents at which MGDM and its gradient-free form are compared."""
+
+GRADIENT = 3
+"""Equivalents of a denoiser call together with its vector-Jacobian product; as recipes/bench."""
+
+
+def equivalents(denoiser_calls: int, gradient_calls: int) -> int:
+    """Cost of a run: a call is one, a backward pass through it two more."""
+    return denoiser_calls + (GRADIENT - 1) * gradient_calls
 
 
 def _grid(levels: int, fixed: dict[str, Any] | None = None, **axes: list[Any]) -> list[Candidate]:
@@ -19,33 +31,69 @@ def _grid(levels: int, fixed: dict[str, Any] | None = None, **axes: list[Any]) -
     ]
 
 
-_MGDM = {"learning_rate_unit": "bridge", "n_gibbs": 1, "n_denoise": 1, "index": "last"}
-_MGDM |= {"n_gradient": 1, "n_gradient_last": 1}
+MGDM = {"learning_rate_unit": "bridge", "n_gibbs": 1, "n_denoise": 1, "index": "last"}
+"""What all of MGDM's candidates share."""
+
+
+def adam_steps(count: int) -> dict[str, int]:
+    """The same number of gradient steps at every level."""
+    return {"n_gradient": count, "n_gradient_last": count}
+
+
+def mgdm_candidates(budget: int) -> list[Candidate]:
+    """MGDM with few levels and many gradient steps, and the reverse, at one cost."""
+    chosen = []
+    for steps in (1, 3, 5, 10, 16):
+        levels = round((budget - 1) / (GRADIENT * steps + 1))
+        if levels >= 2:
+            chosen += _grid(levels, MGDM | adam_steps(steps), learning_rate=[0.3, 0.6])
+    return chosen
+
+
+def free_candidates(budget: int) -> list[Candidate]:
+    """The gradient-free form with one, two and four trajectories, at one cost."""
+    chosen = []
+    for particles in (1, 2, 4):
+        levels = budget // (2 * particles)
+        if levels >= 5:
+            chosen += _grid(levels, {"particles": particles}, prior_std=[0.1, 0.15, 0.2])
+    return chosen
+
 
 CANDIDATES: dict[str, list[Candidate]] = {
     "conditional": _grid(100, churn=[0.0, 1.0]),
     "daps": _grid(60, {"n_langevin": 30}, step_size=[1e-3], prior_std=[None, 0.5]),
     "ddnm": _grid(300, resamplings=[1]) + _grid(100, resamplings=[3]),
     "diffpir": _grid(300, strength=[1.0, 8.0], zeta=[0.3, 1.0]),
-    "dps": _grid(150, zeta=[0.1, 0.2, 0.3, 0.5]),
+    "dps": _grid(100, zeta=[0.2, 0.3, 0.5, 0.8, 1.2]),
     "mgdm": [
-        *_grid(100, _MGDM, learning_rate=[0.5, 1.0], index=["last", "mixed"]),
-        *_grid(43, _MGDM | {"n_gradient": 3, "n_gradient_last": 3}, learning_rate=[0.3, 0.6]),
+        *mgdm_candidates(BUDGET),
+        *_grid(15, MGDM | adam_steps(3) | {"n_gibbs": 2}, learning_rate=[0.6]),
+        *_grid(10, MGDM | adam_steps(10) | {"index": "mixed"}, learning_rate=[0.6]),
+        *_grid(12, MGDM | adam_steps(7) | {"n_denoise": 4}, learning_rate=[0.6]),
     ],
-    "mgdm_free": [
-        *_grid(100, {"gain": "product"}, index=["last", "mixed"]),
-        *_grid(50, {"gain": "product", "n_gibbs": 2}),
-        *_grid(150, {"gain": "prior"}),
-        *_grid(30, {"gain": "krylov"}),
+    "mgdm_free": free_candidates(BUDGET),
+    "mmps": [
+        *_grid(60, n_solve=[1], eta=[0.0, 1.0]),
+        *_grid(43, n_solve=[2], eta=[1.0]),
+        *_grid(33, n_solve=[3], eta=[0.0, 1.0]),
     ],
-    "mmps": _grid(100, n_solve=[1], eta=[0.0, 1.0]) + _grid(60, n_solve=[3], eta=[0.0, 1.0]),
     "msdm_dirac": _grid(300, churn=[0.0, 20.0, 60.0]) + _grid(150, resamplings=[2]),
     "msdm_gaussian": _grid(300, gamma=[0.5, 1.0], churn=[0.0, 20.0]),
-    "pgdm": _grid(150, weight=[0.5, 0.7, 1.0, 1.4]),
+    "pgdm": _grid(100, prior_std=[0.2, 1.0], weight=[1.0, 1.4, 2.0]),
     "pnpdm": _grid(60, n_denoise=[5]) + _grid(15, n_denoise=[20]),
     "reddiff": _grid(300, learning_rate=[0.03, 0.1], regularisation=[0.25, 1.0]),
-    "tds": _grid(75, {"particles": 2}, spread=[1.0, 2.0]),
+    "tds": [
+        *_grid(50, {"particles": 2}, spread=[0.3, 1.0]),
+        *_grid(25, {"particles": 4}, spread=[0.3, 1.0]),
+    ],
 }
+
+PAPER: Candidate = (20, {})
+"""MGDM's audio settings, which are its defaults; they go with :data:`PAPER_LEVELS`."""
+
+PAPER_LEVELS = (5e-4, 20.0, 3.0)
+"""Lowest level, highest level and spacing of the paper's grid."""
 
 MIXTURE_ONLY = ("conditional", "msdm_dirac", "msdm_gaussian")
 """Samplers that serve the sum of sources and no other operator."""

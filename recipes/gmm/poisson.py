@@ -11,6 +11,7 @@ from torch.nn.functional import softplus
 from mgdm_audio.engine import SAMPLERS, Poisson, karras_schedule, sample
 from mgdm_audio.engine.analytic import GaussianMixture
 
+from .candidates import equivalents
 from .problems import sliced_wasserstein
 
 SOURCES, LENGTH, MODES, RATE = 2, 3, 6, 8.0
@@ -82,11 +83,11 @@ _MGDM = {"learning_rate_unit": "bridge", "learning_rate": 0.3, "n_denoise": 1, "
 _MGDM |= {"n_gradient": 1, "n_gradient_last": 1}
 
 RUNS = {
-    "DPS, plain score": ("dps", 150, {"normalise": False}),
-    "MGDM, R = 1": ("mgdm", 100, _MGDM | {"n_gibbs": 1}),
-    "MGDM, R = 4": ("mgdm", 100, _MGDM | {"n_gibbs": 4}),
+    "DPS, plain score": ("dps", 100, {"normalise": False}),
+    "MGDM, R = 1": ("mgdm", 75, _MGDM | {"n_gibbs": 1}),
+    "MGDM, R = 4": ("mgdm", 75, _MGDM | {"n_gibbs": 4}),
     "DAPS": ("daps", 60, {"n_langevin": 50, "step_size": 1e-3, "prior_std": 0.5}),
-    "TDS, 8 particles": ("tds", 75, {"particles": 8}),
+    "TDS, 8 particles": ("tds", 50, {"particles": 8}),
 }
 
 
@@ -107,6 +108,7 @@ def poisson_scores(problems: int) -> list[PoissonScore]:
             sampler = SAMPLERS[name](prior.denoise, likelihood, **settings)
             sigmas = karras_schedule(levels, 0.01, 10.0, 3.0)
             x0 = sample(sampler, sigmas, (DRAWS, SOURCES, LENGTH), callback=reports.append)
-            add(label, x0, chain, reports[-1].denoiser_calls + reports[-1].gradient_calls)
+            cost = equivalents(reports[-1].denoiser_calls, reports[-1].gradient_calls)
+            add(label, x0, chain, cost)
         add("importance resampling", by_importance(prior, likelihood, draws=DRAWS), chain, 0)
     return list(collected.values())

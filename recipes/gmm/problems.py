@@ -27,25 +27,34 @@ class Problem(NamedTuple):
         return self.prior.means.shape[1:]
 
 
-def random_prior(generator: torch.Generator) -> GaussianMixture:
+def random_prior(
+    generator: torch.Generator, sources: int = SOURCES, length: int = LENGTH, modes: int = MODES
+) -> GaussianMixture:
     """Twelve correlated Gaussians in 4 sources of 4 numbers, of overall standard deviation near 1.
 
     Means are standard Gaussian; each mode has random principal axes with standard deviations
     between 0.1 and 0.6, so a mode is narrow in some directions and overlaps others in some.
     """
-    size = SOURCES * LENGTH
-    means = torch.randn(MODES, SOURCES, LENGTH, generator=generator)
-    axes = torch.linalg.qr(torch.randn(MODES, size, size, generator=generator)).Q
-    scale = 0.1 * 6 ** torch.rand(MODES, size, generator=generator)
+    size = sources * length
+    means = torch.randn(modes, sources, length, generator=generator)
+    axes = torch.linalg.qr(torch.randn(modes, size, size, generator=generator)).Q
+    scale = 0.1 * 6 ** torch.rand(modes, size, generator=generator)
     covariances = (axes * scale.unsqueeze(1) ** 2) @ axes.mT
-    weights = 0.5 + torch.rand(MODES, generator=generator)
+    weights = 0.5 + torch.rand(modes, generator=generator)
     return GaussianMixture(weights, means, covariances)
 
 
-def mixture_problem(seed: int, sigma_y: float = SIGMA_Y) -> Problem:
+def mixture_problem(
+    seed: int,
+    sigma_y: float = SIGMA_Y,
+    *,
+    sources: int = SOURCES,
+    length: int = LENGTH,
+    modes: int = MODES,
+) -> Problem:
     """The sum of the sources is observed: separation in small."""
     generator = torch.Generator().manual_seed(seed)
-    prior = random_prior(generator)
+    prior = random_prior(generator, sources, length, modes)
     mixture = prior.sample(1, generator).sum(1, keepdim=True)
     mixture = mixture + sigma_y * torch.randn(mixture.shape, generator=generator)
     likelihood = MixtureSum(mixture, sigma_y)

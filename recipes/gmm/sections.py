@@ -8,26 +8,38 @@ from pathlib import Path
 from typing import Any
 
 from .approximations import LEVELS, approximation_errors
-from .candidates import MIXTURE_ONLY
+from .candidates import BUDGETS, MGDM, MIXTURE_ONLY, PAPER, PAPER_LEVELS, adam_steps
 from .memory import peak
 from .poisson import poisson_scores
 from .problems import linear_problem, mixture_problem
 from .study import Score, exact_score, prior_score, run, tuned
 
 RESULTS = Path(__file__).with_name("results")
-_ADAM = {"learning_rate_unit": "bridge", "n_denoise": 1, "index": "last"}
-_SWEEP = 30
+ONE = "mgdm_free, one trajectory"
+"""Label of the gradient-free form as it comes, levels aside."""
+
+SIZES: dict[str, dict[str, Any]] = {
+    "2 sources of 4, 6 modes": {"sources": 2, "modes": 6},
+    "8 sources of 4, 12 modes": {"sources": 8},
+    "4 sources of 8, 24 modes": {"length": 8, "modes": 24},
+    "sigma_y = 0.02": {"sigma_y": 0.02},
+    "sigma_y = 0.5": {"sigma_y": 0.5},
+}
+"""Problems of other sizes and noise, for settings tuned on none of them."""
 
 
 def _row(score: Score) -> dict[str, Any]:
-    return score._asdict() | {"mean": score.mean, "margin": score.margin}
+    figures = {"mean": score.mean, "margin": score.margin, "cost": score.cost}
+    return score._asdict() | figures
 
 
 def compare_on_sums(problems: int) -> list[dict[str, Any]]:
-    """All samplers on the sum of four sources."""
+    """All samplers on the sum of four sources, and MGDM as the paper sets it for audio."""
     cases = [mixture_problem(seed) for seed in range(problems)]
     scores = [exact_score(cases), prior_score(cases)]
     scores += [run(name, candidate, cases) for name, candidate in tuned().items()]
+    label = "mgdm, paper's audio settings"
+    scores.append(run("mgdm", PAPER, cases, label, grid=PAPER_LEVELS))
     return [_row(score) for score in scores]
 
 
@@ -41,33 +53,57 @@ def compare_on_operators(problems: int) -> list[dict[str, Any]]:
     return [_row(score) for score in scores]
 
 
+def cost_quality(problems: int) -> list[dict[str, Any]]:
+    """MGDM and its gradient-free form at every budget, on sums and on general operators."""
+    rows = []
+    for kind, make in (("sums", mixture_problem), ("operators", linear_problem)):
+        cases = [make(seed) for seed in range(problems)]
+        for budget in BUDGETS:
+            best = tuned(budget)
+            scores = [run(name, best[name], cases) for name in ("mgdm", "mgdm_free")]
+            scores.append(run("mgdm_free", (budget // 2, {}), cases, ONE))
+            rows += [_row(score) | {"kind": kind, "budget": budget} for score in scores]
+    return rows
+
+
+def other_sizes(problems: int) -> list[dict[str, Any]]:
+    """MGDM at 300 and 600 equivalents against its gradient-free form at 30 to 100."""
+    rows = []
+    for kind, options in SIZES.items():
+        cases = [mixture_problem(3000 + seed, **options) for seed in range(problems)]
+        plans = [("mgdm", 300), ("mgdm", 600), ("mgdm_free", 30), ("mgdm_free", 60)]
+        for name, budget in [*plans, ("mgdm_free", 100)]:
+            score = run(name, tuned(budget)[name], cases)
+            rows.append(_row(score) | {"kind": kind, "budget": budget})
+    return rows
+
+
 def scaling(problems: int) -> list[dict[str, Any]]:
     """R and G of MGDM, R of its gradient-free form, and the index distributions."""
     cases = [mixture_problem(seed) for seed in range(problems)]
+    counts = (1, 2, 4, 6)
     scores = []
-    for count in (1, 2, 4, 6):
-        scores.append(run("mgdm_free", (_SWEEP, {"n_gibbs": count}), cases, f"free R={count}"))
-    for count in (1, 2, 4, 6):
-        settings = _ADAM | {"n_gradient": 1, "n_gradient_last": 1, "learning_rate": 0.5}
-        scores.append(
-            run("mgdm", (_SWEEP, settings | {"n_gibbs": count}), cases, f"mgdm R={count}")
-        )
-    for count in (1, 3, 10):
-        settings = _ADAM | {"n_gibbs": 1, "n_gradient": count, "n_gradient_last": count}
-        settings |= {"learning_rate": 0.3}
-        scores.append(run("mgdm", (_SWEEP, settings), cases, f"mgdm G={count}"))
+
+    def add(label: str, levels: int, steps: int, **settings: Any) -> None:
+        options = MGDM | adam_steps(steps) | {"learning_rate": 0.5} | settings
+        scores.append(run("mgdm", (levels, options), cases, label))
+
+    for count in counts:
+        add(f"mgdm R={count}, G=10, M=4, 10 levels", 10, 10, n_gibbs=count, n_denoise=4)
+    for count in counts:
+        add(f"mgdm R={count}, G=10, M=1, 10 levels", 10, 10, n_gibbs=count)
+    for count in counts:
+        add(f"mgdm R={count}, G=1, M=1, 30 levels", 30, 1, n_gibbs=count)
+    for count in counts:
+        add(f"mgdm R={count}, G=10, M=1, 30 levels", 30, 10, n_gibbs=count)
+    for count in (1, 3, 10, 30):
+        add(f"mgdm G={count}, R=1, M=1, 30 levels", 30, count)
+    for count in counts:
+        label = f"mgdm_free R={count}, 15 levels"
+        scores.append(run("mgdm_free", (15, {"n_gibbs": count}), cases, label))
     for index in ("uniform", "mixed", "near_zero", "last", "ratio", "fixed"):
-        settings = {"n_gibbs": 2, "index": index}
-        settings |= (
-            {"index_sigma": {"ratio": 0.7, "fixed": 0.3}[index]}
-            if index
-            in (
-                "ratio",
-                "fixed",
-            )
-            else {}
-        )
-        scores.append(run("mgdm_free", (_SWEEP, settings), cases, f"index {index}"))
+        level = {"ratio": 0.7, "fixed": 0.3}.get(index)
+        add(f"mgdm index {index}, G=10, 10 levels", 10, 10, index=index, index_sigma=level)
     return [_row(score) for score in scores]
 
 
@@ -79,7 +115,7 @@ def smc(problems: int) -> list[dict[str, Any]]:
     for name in ("mgdm", "mgdm_free", "pgdm"):
         rows.append(_row(run(name, settings[name], cases)) | {"mib": peak(name, settings[name][1])})
     levels, base = settings["tds"]
-    for particles in (1, 2, 4):
+    for particles in (1, 2, 4, 8):
         options = base | {"particles": particles}
         score = run("tds", (levels, options), cases, f"tds P={particles}")
         rows.append(_row(score) | {"mib": peak("tds", options)})
@@ -103,6 +139,8 @@ def poisson(problems: int) -> list[dict[str, Any]]:
 SECTIONS: dict[str, Callable[[int], list[dict[str, Any]]]] = {
     "sums": compare_on_sums,
     "operators": compare_on_operators,
+    "cost": cost_quality,
+    "sizes": other_sizes,
     "scaling": scaling,
     "smc": smc,
     "approximation": approximation,

@@ -15,15 +15,25 @@ from torch import Tensor
 
 from mgdm_audio.engine import SAMPLERS, Progress, SamplingError, karras_schedule, sample
 
-from .candidates import CANDIDATES, Candidate
+from .candidates import (
+    BUDGET,
+    BUDGETS,
+    CANDIDATES,
+    Candidate,
+    equivalents,
+    free_candidates,
+    mgdm_candidates,
+)
 from .problems import Problem, sliced_wasserstein
 
 DRAWS = 200
-SIGMA_MIN, SIGMA_MAX, RHO = 0.01, 10.0, 3.0
+LEVELS = (0.01, 10.0, 3.0)
+"""Lowest level, highest level and spacing of every sampler's grid."""
+
 TUNED = Path(__file__).with_name("tuned.json")
 # Student's t at 97.5 % by degrees of freedom, for small numbers of problems.
 _T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
-_T |= {10: 2.23, 11: 2.20, 14: 2.14, 19: 2.09}
+_T |= {10: 2.23, 11: 2.20, 14: 2.14, 19: 2.09, 29: 2.05, 39: 2.02}
 
 
 class Score(NamedTuple):
@@ -36,6 +46,11 @@ class Score(NamedTuple):
     gradient_calls: int
     seconds: float
     """Per problem."""
+
+    @property
+    def cost(self) -> int:
+        """Denoiser equivalents."""
+        return equivalents(self.denoiser_calls, self.gradient_calls)
 
     @property
     def mean(self) -> float:
@@ -74,11 +89,16 @@ def prior_score(problems: Sequence[Problem]) -> Score:
 
 
 def run(
-    name: str, candidate: Candidate, problems: Sequence[Problem], label: str | None = None
+    name: str,
+    candidate: Candidate,
+    problems: Sequence[Problem],
+    label: str | None = None,
+    *,
+    grid: tuple[float, float, float] = LEVELS,
 ) -> Score:
-    """Score one setting."""
+    """Score one setting, on a Karras grid of lowest level, highest level and spacing ``grid``."""
     levels, settings = candidate
-    sigmas = karras_schedule(levels, SIGMA_MIN, SIGMA_MAX, RHO)
+    sigmas = karras_schedule(levels, *grid)
     distances, reports = [], [Progress(0, 0, 0.0, torch.empty(0), 0, 0)]
     began = time.perf_counter()
     for problem in problems:
@@ -94,20 +114,30 @@ def run(
     return Score(label or name, distances, last.denoiser_calls, last.gradient_calls, seconds)
 
 
-def tune(problems: Sequence[Problem]) -> dict[str, Candidate]:
-    """The best candidate of every sampler on problems that the study does not use."""
-    best: dict[str, Candidate] = {}
-    for name, candidates in CANDIDATES.items():
-        scores = [run(name, candidate, problems) for candidate in candidates]
-        for candidate, score in zip(candidates, scores, strict=True):
-            cost = score.denoiser_calls + score.gradient_calls
-            print(f"{name} {candidate}: {score.mean:.3f}, cost {cost}", flush=True)
-        usable = [score.mean if not math.isnan(score.mean) else math.inf for score in scores]
-        best[name] = candidates[usable.index(min(usable))]
+def _best(name: str, candidates: Sequence[Candidate], problems: Sequence[Problem]) -> Candidate:
+    scores = [run(name, candidate, problems) for candidate in candidates]
+    for candidate, score in zip(candidates, scores, strict=True):
+        print(f"{name} {candidate}: {score.mean:.3f}, cost {score.cost}", flush=True)
+    usable = [score.mean if not math.isnan(score.mean) else math.inf for score in scores]
+    return candidates[usable.index(min(usable))]
+
+
+def tune(problems: Sequence[Problem]) -> None:
+    """Find the best candidates on problems that the study does not use, and store them.
+
+    Every sampler at :data:`~recipes.gmm.candidates.BUDGET`; MGDM and its gradient-free form at all
+    of :data:`~recipes.gmm.candidates.BUDGETS`.
+    """
+    best: dict[int, dict[str, Candidate]] = {budget: {} for budget in BUDGETS}
+    for budget in BUDGETS:
+        both = {"mgdm": mgdm_candidates(budget), "mgdm_free": free_candidates(budget)}
+        chosen = CANDIDATES if budget == BUDGET else both
+        for name, candidates in chosen.items():
+            best[budget][name] = _best(name, candidates, problems)
     TUNED.write_text(json.dumps(best, indent=1) + "\n", encoding="utf-8")
-    return best
 
 
-def tuned() -> dict[str, tuple[int, dict[str, Any]]]:
-    """The settings that :func:`tune` found."""
-    return {name: tuple(one) for name, one in json.loads(TUNED.read_text("utf-8")).items()}
+def tuned(budget: int = BUDGET) -> dict[str, tuple[int, dict[str, Any]]]:
+    """The settings that :func:`tune` found for a budget, by sampler."""
+    stored = json.loads(TUNED.read_text("utf-8"))[str(budget)]
+    return {name: tuple(one) for name, one in stored.items()}

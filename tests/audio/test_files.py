@@ -1,5 +1,6 @@
 """Reading and writing: what comes back, and one sentence for every bad file."""
 
+import resource
 import struct
 import tracemalloc
 
@@ -15,6 +16,7 @@ from mgdm_audio.audio import (
     fit_range,
     read_audio,
     write_files,
+    writing,
 )
 from mgdm_audio.audio.writing import CHUNK
 from mgdm_audio.errors import AudioFileError
@@ -119,10 +121,16 @@ def test_missing_files_and_folders(tmp_path):
 
 
 def test_finds_tracks_in_folders_in_order(tmp_path):
+    (tmp_path / "cover.wav").mkdir()
+    (tmp_path / "._b.wav").touch()
     for name in ("b.wav", "a.FLAC", "notes.txt"):
         (tmp_path / name).touch()
     single = tmp_path / "notes.txt"
-    assert find_tracks([tmp_path, single]) == [tmp_path / "a.FLAC", tmp_path / "b.wav", single]
+    assert find_tracks([tmp_path, single, tmp_path / "b.wav"]) == [
+        tmp_path / "a.FLAC",
+        tmp_path / "b.wav",
+        single,
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(FORMATS))
@@ -211,3 +219,38 @@ def test_writing_copies_no_whole_track(tmp_path):
     finally:
         tracemalloc.stop()
     assert peak < audio.nbytes / 2
+
+
+@pytest.mark.parametrize("name", ["wav24", "flac", "ogg"])
+def test_a_full_disk_is_told_and_nothing_is_left(tmp_path, name):
+    """libsndfile swallows the system's error, or dies by an assertion."""
+    path = tmp_path / "new" / "deep" / "a.x"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        with pytest.raises(AudioFileError, match=r"a\.x: cannot be written \(File too large"):
+            write_files({tmp_path / "b.x": noise(0.01), path: noise(20)}, 44100, FORMATS[name])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_process_is_not_overwritten(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+
+    def race():
+        with writing.new_files([one, two], overwrite=False) as parts:
+            for part in parts:
+                part.write_text("mine")
+            two.write_text("theirs")
+
+    with pytest.raises(AudioFileError, match="two: exists already"):
+        race()
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("two", "theirs")]
+
+
+def test_formats_that_cannot_hold_so_many_channels(tmp_path):
+    writing.check_format(tmp_path, 192000, 8, FORMATS["flac"])
+    writing.check_format(tmp_path, 8000, 9, FORMATS["wav24"])
+    with pytest.raises(AudioFileError, match="FLAC"):
+        writing.check_format(tmp_path, 44100, 9, FORMATS["flac"])

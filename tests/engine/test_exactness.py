@@ -35,14 +35,8 @@ def distances(name, levels, settings, sigma_y=0.5):
         # Exact in the limit of many levels.
         ("conditional", 150, {"churn": 1.0, "project": False}, 0.12, 0.25),
         ("mmps", 150, {"n_solve": 2}, 0.12, 0.25),
-        # Exact where the prior is Gaussian: the Jacobian is the true one, the inflation Tweedie's.
-        (
-            "mgdm_free",
-            40,
-            {"gain": "krylov", "n_solve": 2, "inflation": 1.0, "n_gibbs": 3, "n_denoise": 3},
-            0.25,
-            0.3,
-        ),
+        ("mgdm_free", 200, {"prior_std": 0.8}, 0.25, 0.4),
+        ("mgdm_free", 20, {"particles": 16, "prior_std": 0.8}, 0.25, 0.4),
         (
             "mgdm",
             40,

@@ -22,7 +22,7 @@ SIGMAS = karras_schedule(6, 0.05, 3.0, 3.0)
 SETTINGS = {
     "daps": {"n_flow": 2, "n_langevin": 3, "step_size": 1e-3},
     "mgdm": {"n_gibbs": 2, "n_gradient": 1, "n_gradient_last": 2, "n_denoise": 2},
-    "mgdm_free": {"n_gibbs": 2, "n_denoise": 2},
+    "mgdm_free": {"n_gibbs": 2, "particles": 2},
     "pnpdm": {"n_denoise": 2},
     "tds": {"particles": 4, "spread": 2.0},
 }

@@ -43,7 +43,7 @@ def test_separates_a_file(separate, track, tmp_path):
     expected = [tmp_path / "out" / "song" / f"{name}.wav" for name in SOURCES]
     assert status == 0
     assert out.splitlines() == [str(path) for path in expected]
-    assert "1/1 s of audio" in err
+    assert "1.0/1.0 s of audio" in err
     mixture = soundfile.read(track)[0]
     stems = [soundfile.read(path)[0] for path in expected]
     np.testing.assert_allclose(sum(stems), mixture, atol=1e-4)
@@ -100,6 +100,9 @@ def test_folders_and_equal_names(separate, tmp_path):
         (["--stems", "bass", "--samples", "2", "--filename", "{track}/{sample}-{stem}.{ext}"],
          ["1-bass.wav", "2-bass.wav"]),
         (["--ogg", "--stems", "bass"], ["bass.ogg"]),
+        (["--stems", "bass", "--residual"], ["bass.wav", "residual.wav"]),
+        (["--stems", " bass ,bass"], ["bass.wav"]),
+        (["--two-stems", "bass", "--residual"], ["bass.wav", "no_bass.wav", "residual.wav"]),
         (["--report", "--stems", "bass"], ["bass.wav", "report.html"]),
     ],
 )  # fmt: skip
@@ -110,8 +113,9 @@ def test_what_is_written(separate, track, tmp_path, arguments, names):
     assert sorted(os.path.basename(line) for line in out.splitlines()) == names
 
 
-def test_two_stems_sum_to_the_mixture(separate, track, tmp_path):
-    separate(track, "--two-stems", "bass", "--float32")
+@pytest.mark.parametrize("more", [[], ["--residual"]])
+def test_two_stems_sum_to_the_mixture(separate, track, tmp_path, more):
+    separate(track, "--two-stems", "bass", "--float32", *more)
     stems = [soundfile.read(p)[0] for p in (tmp_path / "out" / "song").iterdir()]
     np.testing.assert_allclose(sum(stems), soundfile.read(track)[0], atol=1e-6)
 
@@ -154,6 +158,14 @@ def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
         (["--filename", "{artist}.wav", "x.wav"], "artist"),
         (["--filename", "fixed.wav", "x.wav"], "same for several stems"),
         (["--no-such-option"], "no-such-option"),
+        (["--sampler", "tds", "x.wav"], "SAMPLERS['tds']"),
+        (["--start", "nan", "x.wav"], "finite"),
+        (["--duration", "inf", "x.wav"], "finite"),
+        (["--duration", "0", "x.wav"], "0"),
+        (["--segment", "0", "x.wav"], "0"),
+        (["--seed", "-1", "x.wav"], "-1"),
+        (["--stems", ",", "x.wav"], "names no stem"),
+        (["--filename", "{stem}.{ext}", "x.wav", "y.wav"], "several tracks"),
     ],
 )
 def test_wrong_usage(separate, arguments, message):
@@ -176,6 +188,68 @@ def test_what_this_machine_lacks(separate, track, arguments, message):
     assert status == 1
     assert message in err
     assert len(err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [(["--quality", "superb", "x.wav"], 2), ([], 2), (["--name", "nothing", "x.wav"], 1)],
+)
+def test_json_is_there_whatever_is_wrong(separate, arguments, expected):
+    status, out, err = separate("--json", *arguments)
+    found = json.loads(out)
+    assert status == expected
+    assert found["error"] in " ".join(err.split())
+    assert found["tracks"] == []
+
+
+def test_turning_down_is_told(separate, tmp_path):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, 9 * music(0.3, 22050).T, 22050, subtype="FLOAT")
+    _, out, err = separate(path, "--json")
+    scale = json.loads(out)["tracks"][0]["settings"]["scale"]
+    assert f"turned down by {-20 * np.log10(scale):.1f} dB" in err
+    assert "turned down" not in separate(path, "--overwrite", "-q")[2]
+    assert "turned down" not in separate(path, "--overwrite", "--float32")[2]
+
+
+def test_the_bar_of_a_tiny_file(separate, tmp_path):
+    path = tmp_path / "tiny.wav"
+    soundfile.write(path, music(0.01, 22050).T, 22050)
+    status, _, err = separate(path)
+    assert status == 0
+    assert "0.010/0.010 s of audio" in err
+    soundfile.write(path, np.full((1, 2), 0.1), 22050)
+    status, _, err = separate(path, "--overwrite")
+    assert status == 0
+    assert "0.001/0.001 s of audio" in err
+
+
+def test_names_that_would_lead_elsewhere_or_are_too_long(separate, track, tmp_path):
+    up = tmp_path / "...wav"
+    up.write_bytes(track.read_bytes())
+    assert separate(up, "-q", "--stems", "bass")[0] == 0
+    assert [p.name for p in (tmp_path / "out").iterdir()] == ["track"]
+    long = tmp_path / ("ü" * 120 + ".wav")
+    long.write_bytes(track.read_bytes())
+    assert separate(long, "-q", "--stems", "bass")[0] == 0
+    template = "{track}{track}-{stem}.{ext}"
+    status, _, err = separate(long, "-q", "--filename", template)
+    assert status == 1
+    assert "--filename" in err
+
+
+def test_nothing_is_computed_that_cannot_be_kept(separate, tmp_path, monkeypatch):
+    many = tmp_path / "many.wav"
+    soundfile.write(many, music(0.1, 22050, 9).T, 22050)
+    monkeypatch.setattr(separator.Separator, "separate_file", None)
+    status, _, err = separate(many, "--flac", "-q")
+    assert status == 1
+    assert "FLAC" in err
+    free = type("usage", (), {"free": 10})
+    monkeypatch.setattr("shutil.disk_usage", lambda _: free)
+    status, _, err = separate(many, "-q")
+    assert status == 1
+    assert "room for" in err
 
 
 def test_unwritable_output(separate, track, tmp_path):
@@ -228,6 +302,21 @@ def python(*arguments, **options):
     return subprocess.run(
         [sys.executable, *map(str, arguments)], capture_output=True, text=True, **options
     )
+
+
+def test_stdout_may_be_closed(prior_folder, track, tmp_path):
+    """As by ``| head -1``: the stems are what matters, they are all written."""
+    command = [sys.executable, "-m", "mgdm_audio.cli", track, track.with_suffix(".none"), "-q"]
+    command += ["-n", prior_folder, "-d", "cpu", "-o", tmp_path / "out", "--quality", "fast"]
+    read, write = os.pipe()
+    os.close(read)
+    result = subprocess.run(
+        [str(c) for c in command], stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    assert result.returncode == 1
+    assert len(result.stderr.splitlines()) == 1
+    assert len(list((tmp_path / "out" / "song").iterdir())) == 4
 
 
 def test_help_and_import_are_light():

@@ -30,6 +30,17 @@ def test_two_stems_are_the_stem_and_the_others(separation):
         separation.two_stems("voice")
 
 
+def test_a_residual_stays_apart_from_the_others():
+    stems = {name: torch.full((1, 4), value) for name, value in (("a", 1.0), ("b", 2.0))}
+    stems["residual"] = torch.full((1, 4), 4.0)
+    two = Separation([stems], torch.full((1, 4), 7.0), 8000).two_stems("a").stems
+    assert {name: float(x.mean()) for name, x in two.items()} == {
+        "a": 1.0,
+        "no_a": 2.0,
+        "residual": 4.0,
+    }
+
+
 def test_saving_loud_stems_scales_them_together_and_says_so(separation, tmp_path):
     loud = Separation([{n: 20 * x for n, x in separation.stems.items()}], separation.mixture, 8000)
     paths = loud.save(tmp_path, "wav16")
@@ -49,11 +60,12 @@ def test_templates(separation, tmp_path):
 
 
 def test_names_of_tracks_are_told_apart(tmp_path):
-    tracks = [tmp_path / name for name in ("a/x.wav", "b/x.mp3", "x_2.wav", "y.wav", "c/x.ogg")]
+    tracks = [tmp_path / name for name in ("a/x.wav", "b/x.mp3", "x_2.wav", "y.wav", "c/X.ogg")]
     names = unique_names(tracks)
-    assert len(set(names)) == 5
+    assert len({name.casefold() for name in names}) == 5
     assert names[0] == "x"
     assert names[3] == "y"
+    assert unique_names([tmp_path / "...wav"]) == ["track"]
 
 
 def test_shares_of_uncertainty():

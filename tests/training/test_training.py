@@ -12,7 +12,7 @@ from mgdm_audio.training.ema import EMA
 from mgdm_audio.training.loop import TrainingDiverged, train
 from mgdm_audio.training.loss import relative_loss
 from mgdm_audio.training.noise import NoiseLevels, two_level_noise
-from mgdm_audio.training.optimizer import learning_rate, orthogonalise
+from mgdm_audio.training.optimizer import orthogonalise
 
 CONFIG = """
 [prior]
@@ -182,13 +182,6 @@ def test_average_starts_as_a_mean_and_follows():
     target = torch.nn.Linear(1, 1, bias=False)
     ema.copy_to(target)
     assert 2.0 < target.weight.item() < 3.0
-
-
-def test_learning_rate_warms_up_and_cools_down():
-    rates = [learning_rate(step, 100, 1.0, 10, 0.2) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[50] == 1.0
-    assert rates[99] == pytest.approx(0.05)
 
 
 def test_unknown_options_are_named(tmp_path):

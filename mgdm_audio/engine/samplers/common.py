@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from ..likelihoods import Gaussian, LinearGaussian
@@ -65,3 +66,16 @@ def draw_given(likelihood: LinearGaussian, prior: Tensor, std: float, at: Step) 
     residual = residual + likelihood.sigma_y * at.noise.normal(residual.shape)
     solved = likelihood.solve(residual, std**2, likelihood.sigma_y**2, prior)
     return perturbed + std**2 * likelihood.adjoint(solved, prior)
+
+
+def normalised(log_weight: Tensor) -> Tensor:
+    """Weights of particles, ``[B, P]``, that sum to 1 over ``P``."""
+    # A particle with an undefined weight counts for nothing; the loop reports the cause.
+    safe = torch.nan_to_num(log_weight, nan=-1e30, neginf=-1e30, posinf=-1e30)
+    return safe.softmax(1)
+
+
+def choose(log_weight: Tensor, uniform: Tensor) -> Tensor:
+    """One particle per item, by weight: ``[B, P]`` and uniform numbers ``[B]`` -> ``[B]``."""
+    cumulative = normalised(log_weight).cumsum(1)
+    return (cumulative < uniform.unsqueeze(1)).sum(1).clamp(max=log_weight.shape[1] - 1)

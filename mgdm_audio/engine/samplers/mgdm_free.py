@@ -1,17 +1,26 @@
-"""MGDM without gradients: the likelihood enters by a linearised draw."""
+"""MGDM without gradients: the likelihood enters by a linearised draw from two denoiser calls."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import torch
 from torch import Tensor
 
-from ..bridge import bridge, bridge_coefficients, bridge_mean, diffuse, spread
-from ..denoising import Calls, ancestral
-from ..likelihoods import LinearGaussian, conjugate_gradient
+from ..bridge import bridge_coefficients, bridge_mean, diffuse, spread
+from ..denoising import Calls
+from ..likelihoods import LinearGaussian
 from ..types import Denoiser, Info, Sampler, Step
-from .common import ChainState, require, start
+from .common import choose, require, start
 from .mgdm import check_index, draw_index
 
-GAINS = ("prior", "product", "krylov")
+
+class FreeState(NamedTuple):
+    """``x0 [B, K, T]``, trajectories ``x [B, P, K, T]`` and their log-weights ``[B, P]``."""
+
+    x0: Tensor
+    x: Tensor
+    log_weight: Tensor
 
 
 def mgdm_free(
@@ -19,44 +28,45 @@ def mgdm_free(
     likelihood: LinearGaussian,
     *,
     n_gibbs: int = 1,
-    n_denoise: int = 1,
-    gain: str = "product",
-    prior_std: float = 1.0,
-    inflation: float = 0.0,
-    n_solve: int = 4,
-    probe: float = 0.01,
+    particles: int = 1,
+    prior_std: float = 0.15,
+    probe: float = 0.1,
     index: str = "last",
     index_sigma: float | None = None,
     index_floor: float = 0.01,
     last_fraction: float = 0.25,
     rho: float = 3.0,
 ) -> Sampler:
-    """MGDM whose draw of x_s given (x_0, x_t, y) is a linearisation instead of an optimisation.
+    """MGDM whose draw of x_s given (x_t, y) is a linearisation, two denoiser calls in all.
 
-    The outer algorithm is :func:`mgdm`'s. For a linear-Gaussian likelihood and a denoiser
-    linearised at a draw ``m`` of the bridge, ``g_0(y | D(x_s)) q(x_s | x_0, x_t)`` is Gaussian; its
-    draw is ``m + b^2 J A^T (b^2 A J J A^T + sigma_y^2)^-1 (y + sigma_y n - A D(m))`` with the
-    bridge's standard deviation ``b`` and the denoiser's Jacobian ``J``, symmetric because it is a
-    posterior covariance over ``sigma_s^2``. No gradient is taken: a product with ``J`` is the
-    difference of two denoiser calls, or ``J`` is replaced by a number. A repetition costs one call
-    for ``D(m)``, ``n_denoise`` calls, and what ``gain`` costs.
+    The index, the repetitions and the transitions are :func:`mgdm`'s (Janati et al. 2025, arXiv
+    2502.03332, algorithm 1). What differs is its inner step, ours: one denoiser call ``D(x_t)`` is
+    at once the draw of x_0 and the point of linearisation, so nothing is optimised and no gradient
+    is taken. With the residual ``r = y - A D``, ``V = v A A^T + sigma_y^2`` where
+    ``v = s^2 sigma_t^2 / (s^2 + sigma_t^2)``, ``a = A^T V^-1 r`` and the denoiser's Jacobian ``J``,
+
+        ``x_s = bridge(D, x_t) + h J a / (1 + h |J a|^2 / (r^T V^-1 r)) + noise of the bridge``,
+
+    ``h = sigma_t^2 - sigma_s^2``. The numerator is guidance by ``g_0(y | D(x_t))``, widened by v as
+    in PiGDM (Song et al. 2023); the denominator is the Galerkin solution, in the direction of the
+    residual, of the Gauss-Newton system ``(h A J J A^T + V) z = r``, an implicit step: it
+    approaches plain guidance as levels get dense and does not overshoot when they are few. ``J`` is
+    symmetric (it is the covariance of x_0 given x_t over ``sigma_t^2``), so the vector-Jacobian
+    product that a gradient needs is a difference of two calls. The cost is two calls per level,
+    repetition and particle.
 
     Args:
         denoise: the prior.
         likelihood: linear-Gaussian.
-        n_gibbs, n_denoise, index, index_sigma, index_floor, last_fraction, rho: as for
-            :func:`mgdm`; with one call the draw of x_0 is the denoised signal.
-        gain: what stands for ``J``. ``"prior"``, no call: the gain
-            ``gamma = s^2 / (s^2 + sigma_s^2)`` of a Gaussian prior of standard deviation s.
-            ``"product"``, one call: the true product with the direction, and in the inverse
-            ``gamma`` for ``J J``, a step between those of ``"prior"`` and of PiGDM.
-            ``"krylov"``, ``2 n_solve + 1`` calls: the true ``J`` everywhere, the inverse by
-            conjugate gradients (Gauss-Newton).
-        prior_std: s, not used by ``"krylov"``.
-        inflation: share of the denoised signal's own uncertainty that is added to the
-            observation's variance: 0 is MGDM's likelihood, 1 PiGDM's or, with ``"krylov"``, MMPS's.
-        n_solve: conjugate-gradient iterations of ``"krylov"``.
-        probe: length of a difference in units of ``sigma_s``, per element.
+        n_gibbs: R, repetitions per level: x_t is drawn anew from x_s, and x_s from it.
+        particles: P, trajectories per item. One of them is returned, drawn by its importance
+            weight: likelihood times the ratio of the prior's transitions to the guided ones.
+        prior_std: s, standard deviation of the prior's narrow directions, in units of the signal:
+            how far x_0 may be off once it is known where it belongs. Small values trust the
+            residual more at high noise. The default is tuned for signals of unit variance.
+        probe: length of the difference in units of ``sigma_t``, per element.
+        index, index_sigma, index_floor, last_fraction, rho: as for :func:`mgdm`; x_s is carried to
+            the level below t by forward noise.
 
     Raises:
         TypeError: if the likelihood is not linear-Gaussian.
@@ -64,66 +74,76 @@ def mgdm_free(
     """
     require(likelihood, LinearGaussian)
     check_index(index, index_sigma)
-    if gain not in GAINS:
-        raise ValueError(f"gain is one of {', '.join(GAINS)}, not {gain!r}")
-    if min(n_gibbs, n_denoise, n_solve) < 1 or inflation < 0:
-        raise ValueError("counts are at least 1, and the inflation is not negative")
-    known = likelihood.sigma_y**2
+    if min(n_gibbs, particles) < 1:
+        raise ValueError("n_gibbs and particles are at least 1")
+    if min(prior_std, probe) <= 0:
+        raise ValueError("prior_std and probe are positive")
+    repeated = likelihood.repeat(particles)
 
-    def init(noise: Tensor) -> ChainState:
-        return start(likelihood, noise)
+    def init(noise: Tensor) -> FreeState:
+        start(likelihood, noise)
+        # Further particles draw their own noise in the first step, where the streams are at hand.
+        x = noise.unsqueeze(1).expand(-1, particles, *noise.shape[1:])
+        return FreeState(noise, x, torch.zeros(x.shape[:2]).to(noise))
 
-    def draw(calls: Calls, x0: Tensor, x_t: Tensor, sigma_s: Tensor, at: Step) -> Tensor:
-        """x_s given x_0, x_t and y."""
-        weight, std = bridge_coefficients(0.0, sigma_s, at.sigma)
-        white = at.noise.normal(x_t.shape)
-        start_s = bridge_mean(x0, x_t, weight) + spread(std, x_t) * white
-        denoised = calls(start_s, sigma_s)
-        residual = likelihood.residual(denoised)
-        residual = residual + likelihood.sigma_y * at.noise.normal(residual.shape)
-        moved = spread(std**2, x_t)
+    def guide(calls: Calls, x_t: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor]:
+        """``D(x_t)``, ``J a``, and ``|J a|^2 / (r^T V^-1 r)`` per item."""
+        x0 = calls(x_t, sigma)
+        residual = repeated.residual(x0)
+        width = prior_std**2 * sigma**2 / (prior_std**2 + sigma**2)
+        weighted = repeated.solve(residual, width, likelihood.sigma_y**2, x0)
+        direction = repeated.adjoint(weighted, x0)
+        size = direction.flatten(1).square().mean(1).sqrt().clamp_min(1e-20)
+        scale = spread(size / (probe * sigma), x0)
+        pull = scale * (calls(x_t + direction / scale, sigma) - x0)
+        energy = (weighted * residual).flatten(1).sum(1).clamp_min(1e-20)
+        return x0, pull, pull.flatten(1).square().sum(1) / energy
 
-        def jacobian(direction: Tensor) -> Tensor:
-            size = direction.flatten(1).square().mean(1).sqrt()
-            scale = spread(size, direction) / spread(probe * sigma_s, direction)
-            scale = scale.clamp_min(1e-20)
-            return scale * (calls(start_s + direction / scale, sigma_s) - denoised)
+    def step(state: FreeState, at: Step) -> tuple[FreeState, Info]:
+        calls = Calls(denoise, weight=particles)
+        shape, log_weight = state.x.shape, state.log_weight
 
-        if gain == "krylov":
-            own = spread(inflation * sigma_s**2, x_t)
+        def normal() -> Tensor:
+            return at.noise.normal(shape).flatten(0, 1)
 
-            def system(v: Tensor) -> Tensor:
-                once = jacobian(likelihood.adjoint(v, x_t))
-                return likelihood.apply(moved * jacobian(once) + own * once) + known * v
-
-            solved = conjugate_gradient(system, residual, n_solve)
-            return start_s + moved * jacobian(likelihood.adjoint(solved, x_t))
-
-        gamma = prior_std**2 / (prior_std**2 + sigma_s**2)
-        own = inflation * gamma * sigma_s**2
-        squared = gamma if gain == "product" else gamma**2
-        solved = likelihood.solve(residual, squared * std**2 + own, known, x_t)
-        direction = moved * likelihood.adjoint(solved, x_t)
-        if gain == "product":
-            return start_s + jacobian(direction)
-        return start_s + spread(gamma, x_t) * direction
-
-    def step(state: ChainState, at: Step) -> tuple[ChainState, Info]:
-        calls = Calls(denoise)
-        x0, x_t = state
-        if at.above is None:
-            x0 = calls(x_t, at.sigma)
+        x_t = state.x.flatten(0, 1)
+        if at.above is None and particles > 1:
+            x_t = at.sigma * normal()
+        x0, pull, stiffness = guide(calls, x_t, at.sigma)
+        if at.below == 0:
+            # To the clean level the whole variance of t is removed, and nothing is drawn.
+            x0 = x0 + at.sigma**2 * pull / (1 + at.sigma**2 * spread(stiffness, x0))
+            x = x0
         else:
-            x_t = bridge(x0, x_t, 0.0, at.sigma, at.above, at.noise.normal(x_t.shape))
-        sigma_s = draw_index(
-            at, index, sigma=index_sigma, floor=index_floor, rho=rho, last_fraction=last_fraction
-        )
-        for _ in range(n_gibbs):
-            x_s = draw(calls, x0, x_t, sigma_s, at)
-            x0 = ancestral(
-                calls, x_s, sigma_s, n_denoise, at.noise, sigma_min=at.sigmas[-1], rho=rho
-            )
-            x_t = diffuse(x_s, sigma_s, at.sigma, at.noise.normal(x_t.shape))
-        return ChainState(x0, x_t), calls.info()
+            sigma_s = draw_index(
+                at,
+                index,
+                sigma=index_sigma,
+                floor=index_floor,
+                rho=rho,
+                last_fraction=last_fraction,
+            ).repeat_interleave(particles)
+            weight, std = bridge_coefficients(0.0, sigma_s, at.sigma)
+            reach, width = spread(at.sigma**2 - sigma_s**2, x_t), spread(std, x_t)
+            for repeat in range(n_gibbs):
+                if repeat:
+                    x_t = diffuse(x, sigma_s, at.sigma, normal())
+                    x0, pull, stiffness = guide(calls, x_t, at.sigma)
+                shift = reach * pull / (1 + reach * spread(stiffness, x_t))
+                white = normal()
+                x = bridge_mean(x0, x_t, weight) + shift + width * white
+                # The prior's transition over the guided one: equal widths, means a shift apart.
+                ratio = -(shift * (white + 0.5 * shift / width) / width).flatten(1).sum(1)
+                log_weight = log_weight + ratio.reshape(shape[:2])
+            if index != "last":
+                x = diffuse(x, sigma_s, at.below, normal())
+        x0, x = x0.reshape(shape), x.reshape(shape)
+        if particles > 1:
+            fit = repeated.log_prob(x0.flatten(0, 1)).reshape(shape[:2])
+            chosen = choose(log_weight + fit, at.noise.uniform().to(fit.dtype).to(fit.device))
+            x0 = x0[torch.arange(len(x0), device=x0.device), chosen]
+        else:
+            x0 = x0[:, 0]
+        return FreeState(x0, x, log_weight), calls.info()
 
     return Sampler(init, step)

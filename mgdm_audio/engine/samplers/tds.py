@@ -11,7 +11,7 @@ from ..bridge import bridge_coefficients, bridge_mean
 from ..denoising import Calls
 from ..likelihoods import Gaussian
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import require, start
+from .common import choose, normalised, require, start
 
 
 class TdsState(NamedTuple):
@@ -107,28 +107,16 @@ def tds(
             x, guess, slope, ratio = plain, plain, torch.zeros_like(plain), 0.0
             twist = repeated.log_prob(plain.flatten(0, 1)).reshape(plain.shape[:2])
         log_weight = state.log_weight + ratio + twist - state.twist
-        chosen = _choose(log_weight, at.noise.uniform().to(x.dtype).to(x.device))
+        chosen = choose(log_weight, at.noise.uniform().to(x.dtype).to(x.device))
         x0 = guess[torch.arange(len(x), device=x.device), chosen]
         return TdsState(x0, x, log_weight, guess, slope, twist), calls.info()
 
     return Sampler(init, step)
 
 
-def _normalised(log_weight: Tensor) -> Tensor:
-    # A particle with an undefined weight counts for nothing; the loop reports the cause.
-    safe = torch.nan_to_num(log_weight, nan=-1e30, neginf=-1e30, posinf=-1e30)
-    return safe.softmax(1)
-
-
-def _choose(log_weight: Tensor, uniform: Tensor) -> Tensor:
-    """One particle per item, by weight, ``[B]``."""
-    cumulative = _normalised(log_weight).cumsum(1)
-    return (cumulative < uniform.unsqueeze(1)).sum(1).clamp(max=log_weight.shape[1] - 1)
-
-
 def _resample(state: TdsState, uniform: Tensor, threshold: float) -> TdsState:
     """Systematic resampling of the items whose effective sample size is low."""
-    weight = _normalised(state.log_weight)
+    weight = normalised(state.log_weight)
     count = weight.shape[1]
     needed = 1 / weight.square().sum(1) < threshold * count
     points = (torch.arange(count).to(uniform) + uniform.unsqueeze(1)) / count

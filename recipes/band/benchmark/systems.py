@@ -17,6 +17,7 @@ from torch import Tensor
 from mgdm_audio.audio import Grid, overlap_add
 from mgdm_audio.engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
 from mgdm_audio.pretrained import Prior
+from mgdm_audio.separator import Separator
 
 from .peers import PEERS, STEMS, Unavailable
 
@@ -38,6 +39,7 @@ class System:
         name, title: for files and for the table.
         peer: a key of `PEERS`, for systems without our prior.
         floor: the static Wiener filter of the prior's variances.
+        quality: a preset of `Separator`, run as a user would, instead of a bare sampler.
         sampler: a key of `mgdm_audio.engine.SAMPLERS`.
         levels, rho: of the Karras grid, which spans the prior's noise levels.
         draws: posterior draws that are averaged.
@@ -50,6 +52,7 @@ class System:
     title: str
     peer: str | None = None
     floor: bool = False
+    quality: str | None = None
     sampler: str | None = None
     levels: int = 1
     rho: float = 7.0
@@ -110,6 +113,8 @@ def run_system(
     """
     if system.peer is not None:
         return Estimate(PEERS[system.peer](mixture, references, prior.samplerate), 0, 0)
+    if system.quality is not None:
+        return _separate(system.quality, prior, mixture, device, batch, seed)
     y, gain = _normalised(mixture, prior)
     if system.floor:
         stems, calls = _wiener(prior, y.to(device), seed), (0, 0)
@@ -137,6 +142,16 @@ def _wiener(prior: Prior, y: Tensor, seed: int) -> Tensor:
     state = y / shape[1] + prior.sigmas[1] * (noise - noise.mean(1, keepdim=True))
     with torch.inference_mode():
         return wiener(state, prior.sigmas[1], 0.0)
+
+
+def _separate(
+    quality: str, prior: Prior, mixture: np.ndarray, device: torch.device, batch: int, seed: int
+) -> Estimate:
+    """What ``mgdm-separate --quality`` makes of it."""
+    separator = Separator(prior, quality=quality, device=device, batch_size=batch, seed=seed)
+    stems = separator.separate_tensor(mixture, prior.samplerate)
+    settings = separator.settings
+    return Estimate({k: v.numpy() for k, v in stems.items()}, settings.steps * settings.draws, 0)
 
 
 def _sample(
