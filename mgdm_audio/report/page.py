@@ -10,7 +10,7 @@ from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import soundfile
@@ -56,8 +56,9 @@ def write_report(separation: Separation, path: str | os.PathLike, title: str = "
         rows="\n".join(_rows(separation)),
         doubt=_doubt(separation),
         settings="\n".join(
-            f"<dt>{html.escape(key)}</dt><dd>{html.escape(str(value))}</dd>"
+            f"<dt>{html.escape(key)}</dt><dd>{html.escape(_shown(value))}</dd>"
             for key, value in separation.settings.items()
+            if value not in ({}, None)
         ),
     )
     write_text(path, page)
@@ -159,6 +160,12 @@ def _compressed(x: Tensor, samplerate: int) -> bytes:
 
 def _data_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} = {entry}" for key, entry in value.items())
+    return str(value)
 
 
 def _clock(seconds: float) -> str:

@@ -35,8 +35,9 @@ def distances(name, levels, settings, sigma_y=0.5):
         # Exact in the limit of many levels.
         ("conditional", 150, {"churn": 1.0, "project": False}, 0.12, 0.25),
         ("mmps", 150, {"n_solve": 2}, 0.12, 0.25),
-        ("mgdm_free", 200, {"prior_std": 0.8}, 0.25, 0.4),
-        ("mgdm_free", 20, {"particles": 16, "prior_std": 0.8}, 0.25, 0.4),
+        # Guidance as wide as the prior is; the particles' weights undo what few levels leave.
+        ("mgdm_free", 200, {"prior_std": 0.8}, 0.2, 0.2),
+        ("mgdm_free", 20, {"particles": 16, "prior_std": 0.8}, 0.15, 0.4),
         (
             "mgdm",
             40,
@@ -82,14 +83,40 @@ def test_conditioning_exactly_keeps_the_mixture():
     assert likelihood.residual(x0).abs().max() < 1e-3
 
 
-def test_particles_find_the_weight_of_each_mode():
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("tds", {"particles": 16, "spread": 1.0}), ("mgdm_free", {"particles": 16})],
+)
+def test_particles_find_the_weight_of_each_mode(name, settings):
     means = torch.tensor([[[1.5], [-1.0]], [[-1.5], [1.2]]])
     prior = GaussianMixture(torch.tensor([0.3, 0.7]), means, 0.09 * torch.eye(2).expand(2, 2, 2))
     likelihood = MixtureSum(torch.tensor([[[0.6]]]), 0.4)
     exact = prior.posterior(likelihood).weights[0].item()
     assert exact - 0.3 > 0.2
-    sampler = SAMPLERS["tds"](prior.denoise, likelihood, particles=16, spread=1.0)
+    sampler = SAMPLERS[name](prior.denoise, likelihood, **settings)
     x0 = sample(sampler, karras_schedule(40, 0.02, 8.0, 3.0), (DRAWS, 2, 1))
     share = (x0[:, 0] > 0).float().mean().item()
     # Three standard errors, and what 16 particles leave.
     assert share == pytest.approx(exact, abs=0.05 + 0.02)
+
+
+def test_free_form_takes_two_calls_a_level_and_particle_and_no_gradient():
+    prior, likelihood, _ = problem(0.5)
+    reports = []
+    sampler = SAMPLERS["mgdm_free"](prior.denoise, likelihood, n_gibbs=3, particles=2)
+    sample(sampler, karras_schedule(5, 0.05, 8.0, 3.0), (2, K, T), callback=reports.append)
+    # Nothing is drawn to the clean level, so there is nothing to repeat.
+    assert reports[-1].denoiser_calls == 2 * 2 * (4 * 3 + 1)
+    assert reports[-1].gradient_calls == 0
+
+
+def test_free_form_does_not_overshoot_where_levels_are_few():
+    prior, likelihood, posterior = problem(0.01)
+    x0 = sample(
+        SAMPLERS["mgdm_free"](prior.denoise, likelihood, prior_std=0.01),
+        karras_schedule(6, 0.01, 8.0, 3.0),
+        (200, K, T),
+    )
+    spread = posterior.covariance().diagonal().max().sqrt()
+    assert (x0.mean(0) - posterior.mean()).abs().max() < spread
+    assert x0.flatten(1).std(0).max() < 1.5 * spread

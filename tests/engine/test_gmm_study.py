@@ -7,7 +7,7 @@ from mgdm_audio.engine import SAMPLERS, karras_schedule, sample
 from recipes.gmm.candidates import BUDGET, CANDIDATES, equivalents
 from recipes.gmm.poisson import _problem, by_importance, long_chain
 from recipes.gmm.problems import linear_problem, mixture_problem, sliced_wasserstein
-from recipes.gmm.study import tuned
+from recipes.gmm.study import prior_score, run, tuned
 
 
 def test_sliced_distance_of_a_shift_is_its_length_over_root_dimension():
@@ -48,3 +48,13 @@ def test_every_sampler_is_in_the_study_at_equal_cost():
         # The exact conditional sampler needs no more than a third of the budget.
         assert cost <= 1.11 * BUDGET
         assert cost >= 0.9 * BUDGET or name == "conditional"
+
+
+def test_free_form_at_a_tenth_of_the_cost_is_as_good_as_mgdm():
+    problems = [mixture_problem(seed) for seed in range(4)]
+    mgdm = run("mgdm", tuned(300)["mgdm"], problems)
+    free = run("mgdm_free", tuned(30)["mgdm_free"], problems)
+    assert free.cost < 0.11 * mgdm.cost
+    assert free.mean < mgdm.mean + 0.1
+    prior = prior_score(problems)
+    assert free.mean < 0.5 * prior.mean
