@@ -1,6 +1,6 @@
 """How ``band.ogg`` was made: composed, rendered and mixed to stereo by this repository.
 
-    PYTHONPATH=. python examples/make_band.py examples/band.ogg 35
+    PYTHONPATH=. python examples/make_band.py examples/band.ogg 1512
 
 A later composer may write another song for the same seed. The sounds are FluidR3's (MIT licence,
 Debian's fluidr3mono-gm-soundfont) and our own synthesis.
@@ -42,4 +42,4 @@ def main(path: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 35)
+    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1512)
