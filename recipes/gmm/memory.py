@@ -10,6 +10,7 @@ import json
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -29,6 +30,11 @@ def peak(name: str, settings: dict[str, Any]) -> float:
 
 
 def _resident() -> float:
+    status = Path("/proc/self/status")
+    if status.exists():
+        # Linux keeps the parent's peak in ``ru_maxrss`` when a process starts another program.
+        line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
+        return int(line.split()[1]) / 2**10
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size / 2**20 if sys.platform == "darwin" else size / 2**10
 
