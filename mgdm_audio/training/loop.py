@@ -22,7 +22,7 @@ from .gallery import first_song, make_gallery, show
 from .loss import LOSSES
 from .noise import NoiseLevels, two_level_noise
 from .optimizer import make_optimizers
-from .schedule import Stopwatch, cool, warm
+from .schedule import Stopwatch, learning_rate
 from .validate import scores
 
 
@@ -154,8 +154,9 @@ def train(
             optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
         norm = nn.utils.clip_grad_norm_(net.parameters(), options.clip)
-        rate = options.learning_rate * warm(step, options.warmup)
-        rate *= cool(position, end, options.cooldown)
+        rate = learning_rate(
+            options.learning_rate, step, position, end, options.warmup, options.cooldown
+        )
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate

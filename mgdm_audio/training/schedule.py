@@ -19,9 +19,11 @@ def cool(position: float, end: float, cooldown: float) -> float:
     return max(min(1.0, (end - position) / max(cooldown * end, 1)), 0.0)
 
 
-def learning_rate(step: int, steps: int, peak: float, warmup: int, cooldown: float) -> float:
-    """Warm-up, plateau, linear cool-down over the last share `cooldown` of the run."""
-    return peak * warm(step, warmup) * cool(step, steps, cooldown)
+def learning_rate(
+    peak: float, step: int, position: float, end: float, warmup: int, cooldown: float
+) -> float:
+    """Warm-up by steps, plateau, linear cool-down over the last share `cooldown` of the run."""
+    return peak * warm(step, warmup) * cool(position, end, cooldown)
 
 
 class Stopwatch:

@@ -11,7 +11,7 @@ from mgdm_audio.training.config import read_config
 from mgdm_audio.training.gallery import first_song, make_gallery
 from mgdm_audio.training.loop import train
 
-from .test_training import CONFIG
+from .toy import CONFIG
 
 RATE = 8000
 

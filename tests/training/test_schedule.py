@@ -7,28 +7,14 @@ from safetensors.torch import save_file
 
 from mgdm_audio.networks import build_network
 from mgdm_audio.training.__main__ import main
-from mgdm_audio.training.config import read_config
 from mgdm_audio.training.loop import train
 from mgdm_audio.training.schedule import Stopwatch, cool, learning_rate, warm
 
-from .test_training import CONFIG
-
-
-@pytest.fixture
-def config(tmp_path):
-    path = tmp_path / "config.toml"
-    path.write_text(CONFIG)
-    return read_config(path)
-
-
-def run(config, folder, **options):
-    folder.mkdir(exist_ok=True)
-    train(config, folder, devices=1, **options)
-    return torch.load(folder / "state.pt", weights_only=True)
+from .toy import run
 
 
 def test_learning_rate_warms_up_and_cools_down():
-    rates = [learning_rate(step, 100, 1.0, 10, 0.2) for step in range(100)]
+    rates = [learning_rate(1.0, step, step, 100, 10, 0.2) for step in range(100)]
     assert rates[0] == pytest.approx(0.1)
     assert rates[50] == 1.0
     assert rates[99] == pytest.approx(0.05)

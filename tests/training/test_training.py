@@ -9,39 +9,12 @@ from torch.utils.data import IterableDataset
 from mgdm_audio.networks import build_network
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.ema import EMA
-from mgdm_audio.training.loop import TrainingDiverged, train
+from mgdm_audio.training.loop import TrainingDiverged
 from mgdm_audio.training.loss import relative_loss
 from mgdm_audio.training.noise import NoiseLevels, two_level_noise
 from mgdm_audio.training.optimizer import orthogonalise
 
-CONFIG = """
-[prior]
-name = "toy"
-samplerate = 8000
-segment = 0.25
-sources = ["a", "b", "c"]
-sigma_min = 1e-3
-sigma_max = 2.0
-network = "band"
-[network]
-window = 128
-bands = [[16, 4]]
-channels = [8, 8]
-blocks = 1
-heads = 2
-reach = 2
-embedding = 16
-[training]
-data = "tests.training.test_training:Tones"
-crop = 0.25
-batch_size = 2
-steps = 12
-warmup = 2
-workers = 0
-variance_crops = 8
-save_every = 6
-validate_every = 1000
-"""
+from .toy import CONFIG, run
 
 
 class Tones(IterableDataset):
@@ -67,19 +40,6 @@ class Tones(IterableDataset):
 
 class Poisoned(Tones):
     poison_at = 20
-
-
-@pytest.fixture
-def config(tmp_path):
-    path = tmp_path / "config.toml"
-    path.write_text(CONFIG)
-    return read_config(path)
-
-
-def run(config, folder, **options):
-    folder.mkdir(exist_ok=True)
-    train(config, folder, devices=1, **options)
-    return torch.load(folder / "state.pt", weights_only=True)
 
 
 def test_a_run_cut_short_resumes_to_the_same_weights(config, tmp_path):
