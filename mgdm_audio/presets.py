@@ -19,6 +19,7 @@ class Preset:
         draws: posterior draws that are averaged (an estimate of the posterior mean).
         rho: of the Karras schedule.
         options: hyper-parameters of the sampler, as keywords.
+        refine: sharpen the mean by soft masks of longer windows (`mgdm_audio.audio.refine`).
     """
 
     sampler: str
@@ -26,10 +27,18 @@ class Preset:
     draws: int = 1
     rho: float = 7.0
     options: dict[str, Any] = field(default_factory=dict)
+    refine: bool = False
 
     def with_(self, **changes: Any) -> Preset:
         """A copy in which the entries that are not None replace this preset's."""
         return replace(self, **{k: v for k, v in changes.items() if v is not None})
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether a draw is an estimate of the posterior mean, made without noise."""
+        return (
+            self.sampler == "conditional" and self.steps == 1 and self.options.get("initial") == 0
+        )
 
     @property
     def cost(self) -> str:
@@ -38,12 +47,15 @@ class Preset:
         return f"{self.sampler}, {self.steps} step{'s' * (self.steps > 1)}{draws}"
 
 
-#: ``--quality``; `recipes/bench` measures what each is worth. One conditional step estimates the
-#: posterior mean, which no single draw of more steps beats in SI-SDR; averaging it over noise does.
+MEAN = Preset("conditional", steps=1, options={"initial": 0.0}, refine=True)
+
+#: ``--quality``; `recipes/bench` measures what each is worth. One conditional step without noise
+#: estimates the posterior mean, which no single draw of more steps beats in SI-SDR. Averaged ones
+#: differ in polarity and in where the frames lie.
 QUALITIES = {
-    "fast": Preset("conditional", steps=1),
-    "balanced": Preset("conditional", steps=1, draws=4),
-    "best": Preset("conditional", steps=1, draws=16),
+    "fast": MEAN,
+    "balanced": replace(MEAN, draws=2),
+    "best": replace(MEAN, draws=8),
 }
 
 #: ``--sampler``: the settings a sampler starts from when it is chosen by name.
@@ -85,4 +97,8 @@ def preset(quality: str | None = None, sampler: str | None = None, **changes: An
         )
     if quality is None and sampler is not None:
         return SAMPLER_PRESETS[sampler].with_(**changes)
-    return QUALITIES[quality or DEFAULT_QUALITY].with_(**changes)
+    chosen = QUALITIES[quality or DEFAULT_QUALITY]
+    if chosen.is_mean and (changes.get("steps") or 1) > 1:
+        # More steps make a draw, which starts from noise and is not to be smoothed.
+        chosen = replace(chosen, options={}, refine=False)
+    return chosen.with_(**changes)

@@ -11,9 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
+from .audio.refine import Refiner
 from .audio.resample import REACH
 from .audio.spectra import band_power
 from .devices import explain_memory, free_memory, pick_device
@@ -32,6 +34,9 @@ MAX_CHANNELS = 64
 
 #: Windows a block, context not counted. A constant, so that results do not depend on the machine.
 BLOCK_WINDOWS = 16
+
+#: Fractional part of the golden ratio.
+GOLDEN = 0.618034
 
 #: Noise of the mixture for samplers that need some; MGDM's value.
 SIGMA_Y = 1e-4
@@ -58,6 +63,8 @@ class Separator:
         batch_size: windows a denoiser call; by default what fits in memory.
         residual: keep what the stems leave of the mixture as a stem ``"residual"`` of its own,
             instead of distributing it.
+        refine: sharpen each set of stems by soft masks of longer windows, which helps a posterior
+            mean and alters a draw; by default as the preset has it.
         normalize: bring the track to the level of the prior's training data first (and back).
         **options: hyper-parameters of the sampler.
 
@@ -81,12 +88,13 @@ class Separator:
         overlap: float = 0.125,
         batch_size: int | None = None,
         residual: bool = False,
+        refine: bool | None = None,
         normalize: bool = True,
         **options: Any,
     ):
         self.device = pick_device(device)
         self.prior = prior if isinstance(prior, Prior) else load_prior(prior, self.device)
-        self.settings: Preset = preset(quality, sampler, steps=steps, draws=draws)
+        self.settings: Preset = preset(quality, sampler, steps=steps, draws=draws, refine=refine)
         self.settings = self.settings.with_(options={**self.settings.options, **options} or None)
         for name, value in (
             ("steps", self.settings.steps),
@@ -209,6 +217,7 @@ class Separator:
             "draws": self.settings.draws,
             "samples": self.samples,
             "options": dict(self.settings.options),
+            "refine": self.settings.refine,
             "seed": self.seed,
             "device": str(self.device),
             "segment": round(self.grid.window / rate, 3),
@@ -221,14 +230,21 @@ class Separator:
             "separate the track in parts with --start and --duration, or use --device cpu."
         )
 
-    def _sampler(self, mixture: Tensor, windows: Callable[[int], None] | None = None):
-        """The engine's sampler for ``mixture [C, 1, T]``, its denoiser running in windows."""
+    def _sampler(
+        self, mixture: Tensor, windows: Callable[[int], None] | None = None, shift: int = 0
+    ):
+        """The engine's sampler for ``mixture [C, 1, T]``, its denoiser running in windows.
+
+        `shift` moves the network's frames, in samples, against the signal.
+        """
 
         def denoise(x: Tensor, sigma: Tensor, *sigma_mix: Tensor) -> Tensor:
             levels = [torch.as_tensor(level).flatten()[0] for level in (sigma, *sigma_mix)]
 
             def call(part: Tensor) -> Tensor:
+                part = F.pad(part, (shift, 0))
                 output = self.prior.denoise(part, *(s.expand(len(part)) for s in levels))
+                output = output[..., shift:]
                 if windows is not None:
                     windows(len(part))
                 return output
@@ -242,6 +258,8 @@ class Separator:
 
     def _sigmas(self) -> Tensor:
         low, high = self.prior.sigmas
+        if self.settings.is_mean:
+            return torch.tensor([self.prior.sigma_one_step or high], dtype=torch.float64)
         return karras_schedule(self.settings.steps, low, high, self.settings.rho)
 
     def _default_batch(self) -> int:
@@ -271,13 +289,17 @@ class _Run:
         hop = align * max(round(512 / align), 1)
         halo = -(-max(REACH, 3 * hop) // hop) * hop
         joiners = [Joiner(separator.grid) for _ in range(separator.samples)]
+        refiners = [Refiner(self.length) for _ in range(separator.samples)]
         chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
         self._report(0.0)
         for block in self.blocks:
             for index, stems in enumerate(self._block(block)):
-                joined = joiners[index].push(block, stems)
-                for first, last, begin, piece in chunkers[index].push(joined):
-                    yield index, *self._finish(first, last, begin, piece, hop)
+                parts = [joiners[index].push(block, stems)]
+                if separator.settings.refine:
+                    parts = refiners[index].push(parts[0], self.low)
+                for part in parts:
+                    for first, last, begin, piece in chunkers[index].push(part):
+                        yield index, *self._finish(first, last, begin, piece, hop)
             self._report(min(block.last, self.length) / self.length)
 
     def uncertainty(self) -> Uncertainty | None:
@@ -344,8 +366,12 @@ class _Run:
             advance()
 
         # Music has no polarity, the network's error has: turning every other draw averages it out.
+        # Nor does it matter where frames begin: means, which have no noise to differ by, average
+        # over that as well. Multiples of the golden ratio spread any number of shifts evenly.
         polarity = -1 if draw % 2 else 1
-        sampler = placed(separator._sampler(polarity * mixture, on_windows), noise)
+        turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
+        shift = round(turns % 1 * separator.prior.stride)
+        sampler = placed(separator._sampler(polarity * mixture, on_windows, shift), noise)
         x0 = sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
         return polarity * x0
 

@@ -47,29 +47,26 @@ def one_step_si_sdri(
     net: nn.Module,
     tracks: Sequence[Tensor],
     samplerate: int,
-    sigma_max: float,
+    sigma: float,
     seconds: float | None = None,
     floor: bool = False,
 ) -> Tensor:
     """SI-SDRi (dB, ``silent="skip"``) of one conditional denoiser call a track, ``[tracks, K]``.
 
+    The call is at noise level `sigma`, from the mean of the noisy stems: no noise is drawn.
     `seconds` cuts the track into segments of that length first; `floor` measures the static Wiener
     filter instead. Stems that are silent throughout give NaN.
     """
     denoise = net.wiener if floor else net
     rows = []
-    for i, stems in enumerate(tracks):
-        generator = torch.Generator().manual_seed(i)
+    for stems in tracks:
         segment = stems.shape[-1] if seconds is None else int(seconds * samplerate)
         parts = []
         for part in stems.split(segment, -1):
             k = part.shape[0]
-            noise = two_level_noise(
-                part[None].shape, torch.tensor([sigma_max]), torch.zeros(1), generator
-            )
-            state = part.sum(0, keepdim=True) / k + noise
+            state = (part.sum(0, keepdim=True) / k).expand(1, k, -1)
             device = next(net.parameters()).device
-            parts.append(denoise(state.to(device), sigma_max, 0.0)[0].cpu())
+            parts.append(denoise(state.to(device), sigma, 0.0)[0].cpu())
         estimate = torch.cat(parts, -1)
         rows.append(si_sdr_improvement(estimate, stems, samplerate, silent="skip"))
     return torch.stack(rows)
@@ -107,7 +104,8 @@ def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, 
     report = {}
     for name, folder in config["training"].validation.items():
         tracks = load_tracks(Path(folder), prior["sources"], count=count)
-        values = one_step_si_sdri(net, tracks, prior["samplerate"], prior["sigma_max"])
+        sigma = prior.get("sigma_one_step", prior["sigma_max"])
+        values = one_step_si_sdri(net, tracks, prior["samplerate"], sigma)
         report[f"{name}_si_sdri"] = values.nanmean(0).nanmean().item()
         length = min(6 * prior["samplerate"], *(track.shape[-1] for track in tracks))
         clean = torch.stack([track[:, :length] for track in tracks[:4]]).to(device)

@@ -76,6 +76,30 @@ def test_one_conditional_level_is_the_posterior_mean():
     assert torch.allclose(x0, posterior.mean().expand(3, K, T), atol=1e-3)
 
 
+@pytest.mark.parametrize("level", [0.3, 3.0])
+def test_starting_from_the_mean_hides_the_noise(level):
+    """Without noise every seed agrees, and for a linear denoiser that is the mean over seeds."""
+    prior, likelihood, _ = problem(0.3)
+    noisy, still = (
+        sample(
+            SAMPLERS["conditional"](prior.denoise, likelihood, initial=initial, project=False),
+            [level],
+            (4000, K, T),
+        )
+        for initial in (1.0, 0.0)
+    )
+    assert torch.equal(still, still[:1].expand_as(still))
+    spread = noisy.std(0)
+    assert spread.max() > 0.02
+    assert ((noisy.mean(0) - still[0]).abs() < 5 * spread / 4000**0.5 + 1e-6).all()
+
+
+def test_the_start_is_between_mean_and_noise():
+    prior, likelihood, _ = problem(0.3)
+    with pytest.raises(ValueError, match="initial"):
+        SAMPLERS["conditional"](prior.denoise, likelihood, initial=2.0)
+
+
 def test_conditioning_exactly_keeps_the_mixture():
     prior, likelihood, _ = problem(0.0)
     sampler = SAMPLERS["conditional"](prior.denoise, likelihood, churn=1.0, project=False)

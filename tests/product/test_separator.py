@@ -1,6 +1,7 @@
 """The separator: sums, seeds, windows, blocks, levels, and what it refuses."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,12 +43,57 @@ def test_one_step_is_the_denoiser_applied_to_the_mixture(prior):
     length = math.ceil(mixture.shape[1] / 1024) * 1024
     y = torch.nn.functional.pad(torch.from_numpy(mixture), (0, length - mixture.shape[1]))
     noise = PlacedNoise((3, 0), 1, 0, length).normal((1, 4, length))
-    state = y[:, None] / 4 + 2.0 * (noise - noise.mean(1, keepdim=True))
-    with torch.no_grad():
-        expected = prior.denoise.network(state, 2.0, 0.0)[0, :, : mixture.shape[1]]
-    result = separate(prior, mixture, 22050, normalize=False, seed=3)
-    for k, name in enumerate(SOURCES):
-        torch.testing.assert_close(result.stems[name][0], expected[k], atol=1e-5, rtol=0)
+    mean = y[:, None].expand(1, 4, -1) / 4
+    noisy = mean + 2.0 * (noise - noise.mean(1, keepdim=True))
+    for settings, state in (
+        ({"quality": "fast", "refine": False}, mean),
+        ({"quality": None, "sampler": "conditional", "steps": 1}, noisy),
+    ):
+        with torch.no_grad():
+            expected = prior.denoise.network(state, 2.0, 0.0)[0, :, : mixture.shape[1]]
+        result = separate(prior, mixture, 22050, normalize=False, seed=3, **settings)
+        for k, name in enumerate(SOURCES):
+            torch.testing.assert_close(result.stems[name][0], expected[k], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("steps", "own", "expected"), [(1, None, [2.0]), (1, 20.0, [20.0]), (3, 20.0, [2.0])]
+)
+def test_a_prior_may_have_a_level_of_its_own_for_one_step_means(prior, steps, own, expected):
+    levels = []
+
+    def remember(x, sigma, sigma_mix):
+        levels.append(float(sigma[0]))
+        return prior.denoise(x, sigma, sigma_mix)
+
+    known = replace(prior, denoise=remember, sigma_one_step=own)
+    separate(known, music(0.4, 22050, 1), 22050, steps=steps)
+    assert levels[:1] == expected
+    assert len(levels) == steps
+
+
+def test_means_differ_by_polarity_and_by_where_frames_begin(prior):
+    mixture = music(0.6, 22050, 1)
+    parts = []
+
+    def remember(x, *levels):
+        parts.append(x)
+        return prior.denoise(x, *levels)
+
+    separate(replace(prior, denoise=remember), mixture, 22050, draws=4)
+    plain, turned, shifted, both = parts
+    assert torch.equal(turned, -plain)
+    assert torch.equal(both, -shifted)
+    shift = shifted.shape[-1] - plain.shape[-1]
+    assert 0 < shift < prior.stride
+    assert torch.equal(shifted[..., shift:], plain)
+    assert not shifted[..., :shift].any()
+
+
+def test_more_steps_of_a_quality_make_a_draw_from_noise(prior):
+    separator = Separator(prior, quality="fast", steps=3)
+    assert not separator.settings.refine
+    assert "initial" not in separator.settings.options
 
 
 def test_tones_go_where_the_prior_has_its_variance(prior):

@@ -22,7 +22,12 @@ class ConditionalState(NamedTuple):
 
 
 def conditional(
-    denoise: Denoiser, likelihood: MixtureSum, *, churn: float = 0.0, project: bool = True
+    denoise: Denoiser,
+    likelihood: MixtureSum,
+    *,
+    churn: float = 0.0,
+    initial: float = 1.0,
+    project: bool = True,
 ) -> Sampler:
     """Few-step sampling in the subspace where the sources sum to zero.
 
@@ -37,17 +42,23 @@ def conditional(
         likelihood: the mixture; ``sigma_y = 0`` conditions on it exactly.
         churn: share of the reverse process that is random (eta of DDIM): 0 is the deterministic
             flow, 1 ancestral sampling.
+        initial: standard deviation of the starting noise, in units of the first level. 1 draws from
+            the posterior; 0 starts from the mean of the noisy states, ``y / K``. For a single high
+            level, where the noise says next to nothing, that is the estimate of the posterior mean
+            with the least of the network's error: what noise adds to it need not be averaged away.
         project: spread what is left of the mixture over the sources in equal parts, so that the
             result sums to ``y``.
 
     Raises:
         TypeError: if the likelihood is not a :class:`MixtureSum`.
-        ValueError: if ``churn`` is outside [0, 1].
+        ValueError: if ``churn`` or ``initial`` is outside [0, 1].
     """
     if not isinstance(likelihood, MixtureSum):
         raise TypeError(f"needs a MixtureSum, not {type(likelihood).__name__}")
     if not 0 <= churn <= 1:
         raise ValueError(f"churn is between 0 and 1, not {churn}")
+    if not 0 <= initial <= 1:
+        raise ValueError(f"initial is between 0 and 1, not {initial}")
     y = likelihood.observation
 
     def centre(x: Tensor) -> Tensor:
@@ -55,7 +66,7 @@ def conditional(
 
     def init(noise: Tensor) -> ConditionalState:
         likelihood.residual(noise)  # fails here, not in the network, if the shapes disagree
-        x = y / noise.shape[1] + centre(noise)
+        x = y / noise.shape[1] + initial * centre(noise)
         return ConditionalState(x, x)
 
     def step(state: ConditionalState, at: Step) -> tuple[ConditionalState, Info]:
