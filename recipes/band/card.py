@@ -9,7 +9,7 @@ import click
 import torch
 from torch import Tensor
 
-from mgdm_audio.engine import SAMPLERS, MixtureSum, karras_schedule, sample
+from mgdm_audio import Separator
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import Prior, load_prior
 from mgdm_audio.training.validate import load_tracks, loss_by_level, one_step_si_sdri
@@ -17,39 +17,29 @@ from mgdm_audio.training.validate import load_tracks, loss_by_level, one_step_si
 LEVELS = (0.002, 0.007, 0.02, 0.07, 0.2, 0.7, 2.0)
 
 
-@torch.inference_mode()
-def few_step_si_sdri(prior: Prior, tracks: Sequence[Tensor], levels: int, draws: int) -> Tensor:
-    """SI-SDRi (dB, ``silent="skip"``) of the mean of `draws` ancestral draws, ``[tracks, K]``.
-
-    Every other draw sees the mixture with its polarity turned, as in `Separator`.
-    """
-    sigmas = karras_schedule(levels, *prior.sigmas, 7.0)
+def separated(prior: Prior, tracks: Sequence[Tensor], quality: str) -> Tensor:
+    """SI-SDRi (dB, ``silent="skip"``) of what the command gives, ``[tracks, K]``."""
+    separator = Separator(prior, quality=quality)
     rows = []
-    for index, stems in enumerate(tracks):
-        polarity = 1.0 - 2.0 * (torch.arange(draws) % 2)[:, None, None]
-        mixture = MixtureSum(polarity * stems.sum(0), 0.0)
-        sampler = SAMPLERS["conditional"](prior.denoise, mixture, churn=1.0)
-        estimate = (polarity * sample(sampler, sigmas, (draws, *stems.shape), seed=index)).mean(0)
+    for stems in tracks:
+        result = separator.separate(stems.sum(0), prior.samplerate)
+        estimate = torch.cat([result.stems[name] for name in prior.sources])
         rows.append(si_sdr_improvement(estimate, stems, prior.samplerate, silent="skip"))
     return torch.stack(rows)
 
 
-def si_sdri_table(prior: Prior, sets: dict[str, list[Tensor]], few: tuple[int, int]) -> str:
+def si_sdri_table(prior: Prior, sets: dict[str, list[Tensor]], qualities: Sequence[str]) -> str:
     """One row a set and method, one column a stem, as Markdown."""
-    levels, draws = few
     head = ["set", "method", *prior.sources, "mean"]
     rows = [head, ["---", "---"] + ["---:"] * (len(head) - 2)]
     for name, tracks in sets.items():
-        net, top = prior.denoise.network, prior.sigmas[1]
+        net, top = prior.denoise.network, prior.sigma_one_step or prior.sigmas[1]
         methods = {
             "static Wiener filter (floor)": one_step_si_sdri(
                 net, tracks, prior.samplerate, top, floor=True
             ),
-            "one conditional step": one_step_si_sdri(net, tracks, prior.samplerate, top),
-            "the same in 3 s segments": one_step_si_sdri(net, tracks, prior.samplerate, top, 3.0),
-            f"{levels} step{'s' * (levels > 1)}, mean of {draws}": few_step_si_sdri(
-                prior, tracks, levels, draws
-            ),
+            "network alone, whole track": one_step_si_sdri(net, tracks, prior.samplerate, top),
+            **{f"`{quality}`": separated(prior, tracks, quality) for quality in qualities},
         }
         for method, scores in methods.items():
             stems = scores.nanmean(0)
@@ -72,13 +62,13 @@ def level_table(prior: Prior, tracks: Sequence[Tensor]) -> str:
 @click.command()
 @click.argument("name")
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--few", nargs=2, type=int, default=(1, 4), help="Steps and draws.")
+@click.option("--quality", "qualities", multiple=True, default=("fast", "balanced"))
 @click.option("--count", type=int, help="Use the first COUNT tracks of each folder only.")
-def main(name: str, folders: tuple[Path, ...], few: tuple[int, int], count: int | None) -> None:
+def main(name: str, folders: tuple[Path, ...], qualities: tuple[str, ...], count: int | None):
     """Tables of the prior NAME on the rendered sets FOLDERS."""
     prior = load_prior(name, "cpu")
     sets = {folder.name: load_tracks(folder, prior.sources)[:count] for folder in folders}
-    click.echo(si_sdri_table(prior, sets, few))
+    click.echo(si_sdri_table(prior, sets, qualities))
     for set_name, tracks in sets.items():
         click.echo(f"Squared error relative to the static Wiener filter, `{set_name}`:\n")
         click.echo(level_table(prior, tracks))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mgdm_audio.engine import SAMPLERS, MixtureSum, karras_schedule, sample
+from mgdm_audio import Separator
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import Prior
 
@@ -34,22 +34,23 @@ class Point:
 
 
 def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: str) -> Point:
-    """Separate every track ``[K, T]`` as one item and score it against its own stems."""
-    scores, calls, seconds, audio = [], 0, 0.0, 0.0
+    """Separate every track ``[K, T]`` as the command would, and score it against its own stems.
+
+    Costs are those of the denoiser's windows, with their overlaps, in calls for the whole track.
+    """
+    counter = _Counter(prior.denoise)
+    separator = Separator(replace(prior, denoise=counter), device=device, **setting.arguments)
+    scores, seconds, equivalents, audio = [], 0.0, 0.0, 0.0
     for index, stems in enumerate(tracks):
-        stems = stems.to(device)
+        separator.seed = index
+        counter.samples = 0
         began = time.perf_counter()
-        total = 0.0
-        for draw in range(setting.draws):
-            polarity = -1 if draw % 2 else 1  # as `Separator` does
-            seed = 1000 * index + draw
-            estimate, cost = _draw(prior, polarity * stems, setting, seed, device)
-            total, calls = total + polarity * estimate, calls + cost
+        result = separator.separate(stems.sum(0), prior.samplerate)
         seconds += time.perf_counter() - began
+        equivalents += counter.samples / stems.shape[-1] / len(tracks)
         audio += stems.shape[-1] / prior.samplerate
-        scores.append(
-            si_sdr_improvement(total / setting.draws, stems, prior.samplerate, silent="skip").cpu()
-        )
+        estimate = torch.cat([result.stems[name] for name in prior.sources])
+        scores.append(si_sdr_improvement(estimate, stems, prior.samplerate, silent="skip"))
     table = torch.stack(scores)
     means = table.nanmean(1).double()
     spread = 1.96 * means[~means.isnan()].std().item() / max(len(tracks), 1) ** 0.5
@@ -58,28 +59,20 @@ def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: st
         table.nanmean(0).nanmean().item(),
         spread,
         tuple(round(v, 2) for v in table.nanmean(0).tolist()),
-        calls / len(tracks),
+        equivalents,
         seconds / audio,
     )
 
 
-def _draw(prior: Prior, stems: Tensor, setting: Setting, seed: int, device: str):
-    mixture = stems.sum(0)[None, None]
-    cost = 0
+class _Counter:
+    """A denoiser that counts the samples it denoises; with a gradient each counts three times."""
 
-    def count(progress) -> None:
-        nonlocal cost
-        cost = (
-            progress.denoiser_calls - progress.gradient_calls + GRADIENT * progress.gradient_calls
-        )
+    def __init__(self, denoise: Callable[..., Tensor]):
+        self.denoise, self.samples = denoise, 0
 
-    sampler = SAMPLERS[setting.sampler](
-        prior.denoise, MixtureSum(mixture, setting.sigma_y), **setting.options
-    )
-    low, high = prior.sigmas
-    sigmas = karras_schedule(setting.levels, low, high, setting.rho)
-    estimate = sample(sampler, sigmas, (1, *stems.shape), seed=seed, device=device, callback=count)
-    return estimate[0], cost
+    def __call__(self, x: Tensor, *levels: Tensor) -> Tensor:
+        self.samples += x.shape[0] * x.shape[-1] * (GRADIENT if x.requires_grad else 1)
+        return self.denoise(x, *levels)
 
 
 def pareto(points: Sequence[Point]) -> set[str]:

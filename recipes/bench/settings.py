@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from mgdm_audio.presets import QUALITIES
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A sampler with its noise levels, hyper-parameters and number of averaged draws."""
+    """A name in the table, and the arguments of `mgdm_audio.Separator` that it stands for."""
 
     name: str
-    sampler: str
-    levels: int
-    draws: int = 1
-    rho: float = 7.0
-    sigma_y: float = 1e-4
-    options: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, Any]
 
 
 def _conditional(levels: int, draws: int = 1, churn: float = 0.0) -> Setting:
     kind = "flow" if churn == 0 else "ancestral"
-    name = f"conditional {levels}" + (f" {kind}" if levels > 1 else "")
+    name = f"conditional {levels}" + (f" {kind}" if levels > 1 else ", from noise")
     name += f", mean of {draws}" if draws > 1 else ""
-    return Setting(name, "conditional", levels, draws, sigma_y=0.0, options={"churn": churn})
+    return _setting(name, "conditional", levels, draws, churn=churn)
+
+
+def _mean(draws: int, refine: bool = True) -> Setting:
+    name = "conditional 1" + (f", mean of {draws}" if draws > 1 else "")
+    presets = [quality for quality, known in QUALITIES.items() if refine and known.draws == draws]
+    name += ("" if refine else ", not refined") + "".join(f" ({quality})" for quality in presets)
+    return Setting(name, {"quality": "fast", "draws": draws, "refine": refine})
+
+
+def _setting(name: str, sampler: str, steps: int, draws: int = 1, **options: Any) -> Setting:
+    return Setting(name, {"sampler": sampler, "steps": steps, "draws": draws, **options})
 
 
 CONDITIONAL = (
+    _mean(1),
+    _mean(1, refine=False),
+    _mean(2),
+    _mean(4),
+    _mean(4, refine=False),
+    _mean(8),
+    _mean(16),
     _conditional(1),
-    _conditional(1, draws=2),
     _conditional(1, draws=4),
-    _conditional(1, draws=16),
     _conditional(2),
     _conditional(4),
     _conditional(8),
@@ -44,19 +57,19 @@ CONDITIONAL = (
 
 #: Gradient-free or cheap samplers over the plain prior.
 PLAIN = (
-    Setting("DDNM 100", "ddnm", 100),
-    Setting("MSDM Dirac 150", "msdm_dirac", 150),
-    Setting("MSDM Dirac 150x2", "msdm_dirac", 150, options={"resamplings": 2}),
-    Setting("MGDM free 20", "mgdm_free", 20, rho=3.0),
-    Setting("MGDM free 20, mean of 4", "mgdm_free", 20, draws=4, rho=3.0),
+    _setting("DDNM 100", "ddnm", 100),
+    _setting("MSDM Dirac 150", "msdm_dirac", 150),
+    _setting("MGDM free 20", "mgdm_free", 20),
+    _setting("MGDM free 20, mean of 4", "mgdm_free", 20, draws=4),
 )
 
 #: With the paper's settings: hours on a CPU, see the README.
 PUBLISHED = (
-    Setting("DPS 100", "dps", 100),
-    Setting("PGDM 100", "pgdm", 100),
-    Setting("MGDM R=1", "mgdm", 20, rho=3.0, options={"n_gibbs": 1}),
-    Setting("MGDM R=6", "mgdm", 20, rho=3.0, options={"n_gibbs": 6}),
+    _setting("MSDM Dirac 150x2", "msdm_dirac", 150, resamplings=2),
+    _setting("DPS 100", "dps", 100),
+    _setting("PGDM 100", "pgdm", 100),
+    _setting("MGDM R=1", "mgdm", 20, n_gibbs=1),
+    _setting("MGDM R=6", "mgdm", 20, n_gibbs=6),
 )
 
 GROUPS = {"conditional": CONDITIONAL, "plain": PLAIN, "published": PUBLISHED}
