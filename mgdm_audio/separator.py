@@ -325,20 +325,24 @@ class _Run:
             length = -(-length // QUANTUM) * QUANTUM if length <= separator.grid.window else length
         y = self.low[:, block.begin : block.begin + length]
         y = np.pad(y, ((0, 0), (0, length - y.shape[-1])))
-        mixture = torch.from_numpy(y).to(separator.device)[:, None] * self.gain
         sources, draws = len(separator.prior.sources), separator.settings.draws
-        if not mixture.any():
+        if not y.any():
             zeros = torch.zeros(len(y), sources, length)
             self._remember(block, [zeros] * (separator.samples * draws))
             return [zeros.clone() for _ in range(separator.samples)]
+        mixture = torch.from_numpy(y).to(separator.device)[:, None] * self.gain
+        remembers = separator.samples * draws > 1 and separator.settings.steps > 1
         sets, drawn = [], []
         for index in range(separator.samples):
-            own = [self._draw(mixture, block, index * draws + draw).cpu() for draw in range(draws)]
-            drawn += own if separator.samples * draws > 1 else []
-            mean = own[0] if len(own) == 1 and not drawn else sum(own) / draws
+            total = torch.zeros((), device=separator.device)
+            for draw in range(draws):
+                x = self._draw(mixture, block, index * draws + draw)
+                drawn += [x.cpu()] if remembers else []
+                total = total + x
+            mean = total / draws
             if not separator.residual:
-                mean += (mixture.cpu() - mean.sum(1, keepdim=True)) / sources
-            sets.append(mean.div_(self.gain))
+                mean += (mixture - mean.sum(1, keepdim=True)) / sources
+            sets.append(mean.div_(self.gain).cpu())
         self._remember(block, drawn)
         return sets
 

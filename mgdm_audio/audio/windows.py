@@ -76,7 +76,10 @@ def overlap_add(
     if overlap > grid.hop:
         raise ValueError(f"more than two windows overlap in {grid}")
     places = [(i, item) for i in range(n) for item in range(x.shape[0])]
-    weights = [fade(grid.window, overlap, i == 0, i == n - 1).to(x) for i in range(n)]
+    # Two windows or more: the first, the last and those between. On the device once each.
+    ends = ((True, False), (False, False), (False, True))
+    first, middle, last = (fade(grid.window, overlap, *end).to(x) for end in ends)
+    weights = [first, *[middle] * (n - 2), last]
     adder = _Adder(x, grid)
     for start in range(0, len(places), batch_size):
         batch = places[start : start + batch_size]

@@ -45,17 +45,30 @@ def sample(
     noise = Noise(seed, shape[0], torch.device("cpu") if device is None else device)
     state = sampler.init(levels[0] * noise.normal(shape))
     denoiser_calls = gradient_calls = 0
+    checks = []
     for index, sigma in enumerate(levels):
         state, info = sampler.step(state, Step(index, levels, noise))
-        if not bool(info.finite):
-            raise DenoiserError(index, sigma)
-        if not bool(torch.isfinite(state.x0).all()):
-            raise SamplingError(index, sigma)
+        finite = torch.isfinite(state.x0).all()
+        checks.append((index, sigma, torch.stack([info.finite.to(finite.device), finite])))
+        # Looking makes the host wait for the device; one level late, it waits for nothing.
+        if finite.device.type == "cpu" or len(checks) > 1:
+            _check(*checks.pop(0))
         denoiser_calls += info.denoiser_calls
         gradient_calls += info.gradient_calls
         if callback is not None:
             callback(Progress(index, len(levels), sigma, state.x0, denoiser_calls, gradient_calls))
+    for check in checks:
+        _check(*check)
     return state.x0
+
+
+def _check(index: int, sigma: float, finite: Tensor) -> None:
+    """Raise what fits ``finite [2]``: of the denoiser's outputs, and of the sampler's estimate."""
+    denoiser, estimate = finite.tolist()
+    if not denoiser:
+        raise DenoiserError(index, sigma)
+    if not estimate:
+        raise SamplingError(index, sigma)
 
 
 def _levels(sigmas: Tensor | Sequence[float]) -> tuple[float, ...]:

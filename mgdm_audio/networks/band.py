@@ -129,12 +129,12 @@ class BandDenoiser(nn.Module):
         sigma = _per_item(sigma, x)
         sigma_mix = sigma if sigma_mix is None else _per_item(sigma_mix, x)
         with torch.autocast(x.device.type, enabled=False):
-            noisy = torch.view_as_real(self.stft(x))  # [B, K, F, N, 2]
+            noisy = _planes(self.stft(x))
             features = self._features(noisy, sigma, sigma_mix)
         out = self._unet(features, sigma, sigma_mix)
         with torch.autocast(x.device.type, enabled=False):
             clean = self._combine(noisy, out.float(), sigma, sigma_mix)
-            return self.stft.inverse(torch.view_as_complex(clean), x.shape[-1])
+            return self.stft.inverse(_complex(clean), x.shape[-1])
 
     def compile(self, *args, **kwargs) -> None:
         """Compile the U-Net in place, with the arguments of `torch.compile`.
@@ -147,54 +147,48 @@ class BandDenoiser(nn.Module):
         """The static Wiener filter: what `forward` returns before any training. Same shapes."""
         sigma = _per_item(sigma, x)
         sigma_mix = sigma if sigma_mix is None else _per_item(sigma_mix, x)
-        noisy = torch.view_as_real(self.stft(x.float()))
-        mean, _ = self._posterior(noisy, self.variance[..., None], sigma, sigma_mix)
-        return self.stft.inverse(torch.view_as_complex(mean), x.shape[-1])
+        noisy = _planes(self.stft(x.float()))
+        mean, _ = self._posterior(noisy, self.variance[:, None, None], sigma, sigma_mix)
+        return self.stft.inverse(_complex(mean), x.shape[-1])
 
     def expected_error(self, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
         """Mean squared error the static Wiener filter expects: two of ``[B]`` to ``[B, K]``."""
         zero = torch.zeros(len(sigma), self.sources, 1, 1, 1, device=sigma.device)
-        _, variance = self._posterior(zero, self.variance[..., None], sigma, sigma_mix)
+        _, variance = self._posterior(zero, self.variance[:, None, None], sigma, sigma_mix)
         return variance.mean((-3, -2, -1))
 
     def _posterior(self, noisy: Tensor, variance: Tensor, sigma: Tensor, sigma_mix: Tensor):
         shape = (-1, 1, 1, 1, 1)
-        return wiener_posterior(
-            noisy, variance[..., None], sigma.view(shape), sigma_mix.view(shape), dim=-4
-        )
+        return wiener_posterior(noisy, variance, sigma.view(shape), sigma_mix.view(shape), dim=-4)
 
     def _features(self, noisy: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
-        """Unit-scale real features of each bin: ``[B, features, F, N]``."""
-        s, m = sigma.view(-1, 1, 1, 1, 1), sigma_mix.view(-1, 1, 1, 1, 1)
-        variance = self.variance[..., None, None]
-        stems = noisy * torch.rsqrt(variance + s**2)
+        """Unit-scale real features of each bin: ``[B, K, 2, N, F]`` to ``[B, features, N, F]``."""
+        s, m = sigma.view(-1, 1, 1, 1), sigma_mix.view(-1, 1, 1, 1)
+        variance = self.variance[:, None]  # [K, 1, F]
+        scale = torch.rsqrt(variance + s**2)
         if self.hiding:
             signal = self.hiding * variance
-            stems = stems * torch.sqrt(signal / (signal + s**2))
-        total = variance.sum(0) + self.sources * m[:, 0] ** 2
+            scale = scale * torch.sqrt(signal / (signal + s**2))
+        stems = noisy * scale[:, :, None]
+        total = variance.sum(0) + self.sources * m**2
         mixture = noisy.sum(1) * torch.rsqrt(total)
-        size = mixture.square().sum(-1, keepdim=True)
-        compressed = mixture * (size + 1e-3).pow(-0.35)
-        loudness = torch.log(torch.cat([size[:, None], stems.square().sum(-1, True)], 1) + 1e-3)
-        parts = [
-            stems.permute(0, 1, 4, 2, 3).flatten(1, 2).clamp(-30, 30),
-            mixture.permute(0, 3, 1, 2).clamp(-30, 30),
-            compressed.permute(0, 3, 1, 2),
-            loudness[..., 0] / 4,
-        ]
-        return torch.cat(parts, 1)
+        size = _energy(mixture)
+        compressed = mixture * (size + 1e-3).pow(-0.35)[:, None]
+        loudness = torch.log(torch.cat([size[:, None], _energy(stems)], 1) + 1e-3) / 4
+        # Clamped as one: all but the noisy stems and the mixture are far below the limit.
+        return torch.cat([stems.flatten(1, 2), mixture, compressed, loudness], 1).clamp(-30, 30)
 
     def _unet(self, features: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
-        """``[B, features, F, N]`` to ``[B, 5 K, F, N]``, Nyquist left at zero."""
-        n = features.shape[-1]
+        """``[B, features, N, F]`` to ``[B, 5 K, N, F]``, Nyquist left at zero."""
+        n = features.shape[-2]
         multiple = self.frames * 2 ** len(self.shrink)
-        pad = -n % multiple
-        h = F.pad(features, (0, pad))
+        h = F.pad(features, (0, 0, 0, -n % multiple))
         h = torch.cat(
             [conv(part) for conv, part in zip(self.embed, self._split(h), strict=True)], 2
         )
         level = self.level(self._signal_levels(sigma, sigma_mix))[..., None]
-        h = h + (self.position + level).to(h.dtype)  # under autocast all the way in half precision
+        place = (self.position + level).contiguous(memory_format=torch.channels_last)
+        h = h + place.to(h.dtype)  # under autocast all the way in half precision
         embedding = self.noise(sigma, sigma_mix)
         skips = []
         for i, blocks in enumerate(self.down):
@@ -210,28 +204,32 @@ class BandDenoiser(nn.Module):
                 h = block(h, embedding)
         rows = h.split([count for count, _ in self.bands], 2)
         out = [
-            self._unfold_band(head(part), width)
+            self._unfold_band(head(part), width)[:, :, :n]
             for head, part, (_, width) in zip(self.head, rows, self.bands, strict=True)
         ]
-        return F.pad(torch.cat(out, 2)[..., :n], (0, 0, 0, 1))
+        return torch.cat([*out, torch.zeros_like(out[0][..., :1])], -1)
 
     def _split(self, h: Tensor) -> list[Tensor]:
-        """Bins of each band, and `frames` frames, into channels: ``[B, C w r, count, N / r]``."""
+        """Bins of each band, and `frames` frames, into channels: ``[B, C w r, count, N / r]``.
+
+        Every copy moves whole bands of bins, and leaves channels last in memory.
+        """
         parts, start = [], 0
-        b, c, _, n = h.shape
+        b, c, n, _ = h.shape
         r = self.frames
         for count, width in self.bands:
-            part = h[:, :, start : start + count * width]
-            part = part.reshape(b, c, count, width, n // r, r).permute(0, 1, 3, 5, 2, 4)
-            parts.append(part.reshape(b, c * width * r, count, n // r))
+            part = h[..., start : start + count * width]
+            part = part.reshape(b, c, n // r, r, count, width).permute(0, 4, 2, 1, 5, 3)
+            parts.append(part.reshape(b, count, n // r, c * width * r).permute(0, 3, 1, 2))
             start += count * width
         return parts
 
     def _unfold_band(self, h: Tensor, width: int) -> Tensor:
+        """The way back: ``[B, 5 K w r, count, N / r]`` to ``[B, 5 K, N, count w]``."""
         b, _, count, n = h.shape
         r = self.frames
-        h = h.reshape(b, self.outputs, width, r, count, n).permute(0, 1, 4, 2, 5, 3)
-        return h.reshape(b, self.outputs, count * width, n * r)
+        h = h.permute(0, 2, 3, 1).reshape(b, count, n, self.outputs, width, r)
+        return h.permute(0, 3, 2, 5, 1, 4).reshape(b, self.outputs, n * r, count * width)
 
     def _signal_levels(self, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
         """How much of each stem the noise leaves, a row: ``[B, 2 K, rows]``, between 0 and 1."""
@@ -245,14 +243,15 @@ class BandDenoiser(nn.Module):
         return torch.cat(levels, 1)
 
     def _combine(self, noisy: Tensor, out: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
+        """``[B, K, 2, N, F]`` and the U-Net's ``[B, 5 K, N, F]`` to ``[B, K, 2, N, F]``."""
         k = self.sources
-        gain = 12.0 * torch.tanh(out[:, :k] / 12.0)
-        variance = self.variance[..., None]
+        variance = self.variance[:, None, None]  # [K, 1, 1, F]
         if self.local_variance:
-            variance = variance * gain.exp()
+            gain = 12.0 * torch.tanh(out[:, :k] / 12.0)
+            variance = variance * gain.exp()[:, :, None]
         mean, posterior = self._posterior(noisy, variance, sigma, sigma_mix)
-        mask, extra = (_complex_last(part, k) for part in out[:, k:].chunk(2, 1))
-        prior = variance.sum(-3, keepdim=True)[..., None]
+        mask, extra = (part.unflatten(1, (k, 2)) for part in out[:, k:].chunk(2, 1))
+        prior = variance.sum(-4, keepdim=True)
         mixture = mean.sum(1, keepdim=True) * torch.rsqrt(prior + 1e-14)
         # Square roots have no gradient at zero, hence the floors, far below any signal.
         correction = torch.sqrt(posterior + 1e-14) * (_multiply(mask, mixture) + extra)
@@ -262,7 +261,7 @@ class BandDenoiser(nn.Module):
         free = prior * uncertain / (prior + uncertain)
         keep = torch.sqrt((free / spread).clamp(max=1.0) + 1e-12)
         excess = (1.0 - keep) * correction.sum(1, keepdim=True)
-        return mean + correction - posterior / spread * excess
+        return torch.addcmul(mean + correction, posterior / spread, excess, value=-1)
 
 
 def _per_item(sigma: Tensor | float, x: Tensor) -> Tensor:
@@ -270,13 +269,28 @@ def _per_item(sigma: Tensor | float, x: Tensor) -> Tensor:
     return sigma.expand(x.shape[0])
 
 
-def _complex_last(x: Tensor, k: int) -> Tensor:
-    """``[B, 2 K, F, N]`` to ``[B, K, F, N, 2]``."""
-    return x.unflatten(1, (k, 2)).movedim(2, -1)
+# Inside the network, frequency is the last axis and real and imaginary part are planes of their own
+# before it: elementwise work on interleaved complex numbers is several times slower on a CPU.
+
+
+def _planes(spectrum: Tensor) -> Tensor:
+    """``[B, K, F, N]`` complex to ``[B, K, 2, N, F]`` real."""
+    return torch.view_as_real(spectrum.transpose(-1, -2)).movedim(-1, 2).contiguous()
+
+
+def _complex(planes: Tensor) -> Tensor:
+    """``[B, K, 2, N, F]`` real to ``[B, K, F, N]`` complex."""
+    return torch.complex(*planes.unbind(2)).transpose(-1, -2)
+
+
+def _energy(x: Tensor) -> Tensor:
+    """Squared magnitude of ``[..., 2, N, F]``: ``[..., N, F]``."""
+    real, imaginary = x.unbind(-3)
+    return torch.addcmul(real.square(), imaginary, imaginary)
 
 
 def _multiply(a: Tensor, b: Tensor) -> Tensor:
-    """Complex product of tensors with a trailing real/imaginary axis."""
-    ar, ai = a.unbind(-1)
-    br, bi = b.unbind(-1)
-    return torch.stack([ar * br - ai * bi, ar * bi + ai * br], -1)
+    """Complex product of ``[B, K, 2, N, F]`` and ``[B, 1, 2, N, F]``."""
+    real, imaginary = a.split(1, 2)
+    turned = torch.cat([-b[:, :, 1:], b[:, :, :1]], 2)  # i times b
+    return torch.addcmul(real * b, imaginary, turned)

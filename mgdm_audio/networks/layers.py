@@ -64,7 +64,11 @@ class FrequencyMixing(nn.Module):
         self.up = nn.Parameter(torch.zeros(rows, hidden))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.up @ F.gelu(self.down @ x)
+        b, c, f, t = x.shape
+        # One matrix product an item, without a copy where channels are last in memory.
+        rows = x.permute(0, 2, 3, 1).reshape(b, f, t * c)
+        rows = self.up @ F.gelu(self.down @ rows)
+        return rows.view(b, f, t, c).permute(0, 3, 1, 2)
 
 
 class Block(nn.Module):

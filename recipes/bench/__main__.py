@@ -1,4 +1,4 @@
-"""``python -m recipes.bench quality|scaling``: the measurements behind the presets."""
+"""``python -m recipes.bench quality|scaling|profile``: the measurements behind the presets."""
 
 from __future__ import annotations
 
@@ -52,12 +52,52 @@ def quality(tracks, prior, groups, count, seconds, device, out) -> None:
 @click.option("--prior", default="band")
 @click.option("--quality", default="fast")
 @click.option("--device", default="cpu")
-@click.option("--minutes", multiple=True, type=float, default=(1 / 6, 1, 10), show_default=False)
-def scaling(prior, quality, device, minutes) -> None:
-    """Time and peak memory by length of a stereo file."""
-    from .scaling import markdown, measure
+@click.option(
+    "--minutes",
+    multiple=True,
+    type=click.FloatRange(min=0, min_open=True),
+    default=(1 / 6, 1, 10, 60),
+    show_default="10 s, 1, 10 and 60 minutes",
+    help="Length of the stereo file; may be repeated.",
+)
+@click.option("--again", is_flag=True, help="Measure lengths that are in OUT already, too.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("docs/bench/scaling.json"),
+    help="JSON file; a .md and a .png are written beside it.",
+)
+def scaling(prior, quality, device, minutes, again, out) -> None:
+    """Time, processor time and peak memory by length of a stereo file at 44.1 kHz.
 
-    click.echo(markdown([measure(prior, quality, 60 * m, device) for m in minutes]))
+    Every length is separated and written in a process of its own. OUT is written after each of
+    them, and lengths in it are not measured again, so the command can be cut and resumed.
+    """
+    from .scaling import markdown, measure, read_rows, write
+
+    rows = {row.key: row for row in read_rows(out)}
+    for length in minutes:
+        key = (prior, quality, device, round(length, 4))
+        if key in rows and not again:
+            continue
+        rows[key] = measure(prior, quality, device, length)
+        click.echo(rows[key], err=True)
+        write(list(rows.values()), out)
+    click.echo(markdown(list(rows.values())))
+
+
+@main.command()
+@click.argument(
+    "track", type=click.Path(path_type=Path, exists=True), default=Path("examples/band.ogg")
+)
+@click.option("--prior", default="band")
+@click.option("--repeats", default=3, help="Of the start-up; the fastest counts.")
+def profile(track, prior, repeats) -> None:
+    """Where a short separation's time goes: start-up by stages, and the network's operators."""
+    from .profile import operators, start_up
+
+    click.echo(start_up(track, prior, repeats))
+    click.echo(operators(prior))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+"""Precision and memory by device, without one: what PyTorch says of it is replaced."""
+
+import platform
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from mgdm_audio.devices import autocast, free_memory
+
+CUDA = torch.device("cuda")
+
+
+@pytest.mark.parametrize(
+    ("hip", "capability", "half"),
+    [(None, (7, 5), False), (None, (8, 0), True), (None, (9, 0), True), ("6.2", (9, 0), True)],
+)
+def test_bfloat16_where_a_gpu_multiplies_it(monkeypatch, hip, capability, half):
+    monkeypatch.setattr(torch.version, "hip", hip)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    made = []
+    monkeypatch.setattr(torch, "autocast", lambda *arguments: made.append(arguments))
+    autocast(CUDA)
+    assert made == ([("cuda", torch.bfloat16)] if half else [])
+
+
+def test_what_is_kept_for_later_counts_as_free(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 5000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 700)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 200)
+    assert free_memory(CUDA) == 1500
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
+def test_memory_can_be_kept():
+    """In a process of its own, which the setting is for."""
+    program = "from mgdm_audio.devices import keep_memory; print(keep_memory())"
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert run.stdout == "True\n"
