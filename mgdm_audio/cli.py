@@ -15,19 +15,20 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from . import __version__
 from .errors import MGDMError
-from .presets import DEFAULT_QUALITY, QUALITIES, SAMPLER_PRESETS
+from .presets import DEFAULT_QUALITY, QUALITIES, SAMPLER_PRESETS, preset
 
 if TYPE_CHECKING:
     from .batch import Outcome, Output
     from .separator import Separator
 
-DONE, FAILED, INTERRUPTED, TERMINATED = 0, 1, 130, 143
+DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 FORMATS = {
     "wav16": "16-bit WAV.",
@@ -36,6 +37,8 @@ FORMATS = {
     "flac": "24-bit FLAC.",
     "ogg": "Ogg Vorbis.",
 }
+DEFAULT_FORMAT = "wav24"
+FIELDS = ("track", "stem", "sample", "ext")
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 EPILOG = """Exit status: 0 all done, 1 a track failed, 2 wrong usage, 130 interrupted.
@@ -129,7 +132,7 @@ def quality_help() -> str:
     "options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Hyper-parameter of the sampler; may be repeated.",
+    help="Hyper-parameter of the sampler; may be repeated. A wrong NAME lists them.",
 )
 @option("--seed", type=click.IntRange(min=0), default=0, help="Equal seeds give equal stems.")
 @option("-d", "--device", help="cuda, cuda:1, mps or cpu. [default: the fastest there is]")
@@ -215,13 +218,18 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
         from .batch import separate_tracks, unique_names
 
         try:
+            check_template(given["filename"], given["format"] or DEFAULT_FORMAT, given["report"])
             separator, output = make_separator(given), make_output(given)
             found = find_tracks(tracks)
-            output.check(separator, unique_names(found))
+            names = unique_names(found)
+            output.check(separator, names)
         except (ValueError, TypeError) as error:
             raise click.UsageError(f"{error}.") from error
     if given["verbose"]:
         click.echo(f"settings: {separator.describe()}", err=True)
+    for track, name in () if quiet else zip(found, names, strict=True):
+        if name != track.stem:
+            click.echo(f"note: {track}: its stems are called {name}, {why_not(track)}", err=True)
     outcomes: list[Outcome] = []
     try:
         for outcome in separate_tracks(
@@ -244,6 +252,13 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
     return FAILED if any(outcome.error is not None for outcome in outcomes) else DONE
 
 
+def why_not(track: Path) -> str:
+    """Why a track's own name is not used, see `mgdm_audio.batch.unique_names`."""
+    if not track.stem.strip(". "):
+        return "for its own name is none."
+    return f"for another track has the name {track.stem}."
+
+
 def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
     """A track's paths on stdout, and what one should know of it on stderr."""
     if outcome.error is not None:
@@ -262,7 +277,7 @@ def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
         info = outcome.info
         click.echo(
             f"{outcome.track}: {info['duration']:.1f} s of audio in {info['elapsed']:.1f} s, "
-            f"{info['realtime_factor']:.2f} s a second",
+            f"real-time factor {info['realtime_factor']:.2f}",
             err=True,
         )
 
@@ -314,12 +329,13 @@ def leave_on_interrupt(as_json: bool = False) -> Iterator[None]:
 
 
 def make_separator(given: dict[str, Any]) -> Separator:
+    from .hyperparameters import parse_options
     from .separator import Separator
 
     keys = ("quality", "sampler", "steps", "draws", "samples", "seed", "device", "segment")
     keys += ("overlap", "batch_size", "residual")
-    hyperparameters = dict(parse_option(text) for text in given["options"])
-    return Separator(given["name"], **{key: given[key] for key in keys}, **hyperparameters)
+    options = parse_options(given["options"], preset(given["quality"], given["sampler"]))
+    return Separator(given["name"], **{key: given[key] for key in keys}, **options)
 
 
 def make_output(given: dict[str, Any]) -> Output:
@@ -327,7 +343,7 @@ def make_output(given: dict[str, Any]) -> Output:
 
     return Output(
         folder=given["out"],
-        format=given["format"] or "wav24",
+        format=given["format"] or DEFAULT_FORMAT,
         filename=given["filename"],
         clip=given["clip_mode"],
         stems=split_names(given["stems"]),
@@ -335,6 +351,37 @@ def make_output(given: dict[str, Any]) -> Output:
         overwrite=given["overwrite"],
         report=given["report"],
     )
+
+
+def check_template(template: str, format: str, report: bool) -> None:
+    """Whether a ``--filename`` can be filled in and gives files their ending.
+
+    Raises:
+        ValueError: it cannot, or does not.
+    """
+    from .audio import FORMATS as written
+
+    try:
+        fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
+        template.format(track="a", stem="b", sample=1, ext="c")
+    except (KeyError, IndexError, AttributeError):
+        pass  # a field that is not known, see below
+    except ValueError as error:
+        raise ValueError(
+            f"--filename {template!r} is no template ({error}); write for instance "
+            "{track}-{stem}.{ext}"
+        ) from None
+    for field in fields:
+        if field not in FIELDS:
+            raise ValueError(
+                f"--filename {template!r}: unknown field {{{field}}}; "
+                "there are {track}, {stem}, {sample} and {ext}"
+            )
+    ending = Path(template).suffix
+    if ending != ".{ext}" and (report or ending.lower() != f".{written[format].extension}"):
+        raise ValueError(
+            f"--filename {template!r} gives files no or a wrong ending; end it in .{{ext}}"
+        )
 
 
 def split_names(text: str | None) -> tuple[str, ...] | None:
@@ -351,25 +398,11 @@ def split_names(text: str | None) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def parse_option(text: str) -> tuple[str, Any]:
-    """``NAME=VALUE``; the value is JSON (``3``, ``0.5``, ``true``) or else a string.
-
-    Raises:
-        ValueError: there is no ``=``.
-    """
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"{text!r} is not NAME=VALUE")
-    try:
-        return name.strip(), json.loads(value)
-    except json.JSONDecodeError:
-        return name.strip(), value
-
-
 def progress_bar(track: Path, seconds: float):
     """A bar in seconds of audio on stderr, with the time left."""
     from tqdm import tqdm
 
+    tqdm.monitor_interval = 0  # no thread of its own: libraries are not hushed beside threads
     # A bar that says "0/0 s" helps nobody: short files are counted in fractions.
     digits = 0 if seconds >= 10 else 1 if seconds >= 1 else 3
     bar = tqdm(
@@ -424,16 +457,24 @@ def wants_json(arguments: list[str]) -> bool:
     return "--json" in options
 
 
-def terminate(*_: object) -> None:
-    """On SIGTERM: leave through every ``finally``, so that temporary files go."""
-    sys.exit(TERMINATED)
+def terminate(signum: int, _: object) -> None:
+    """On SIGTERM and SIGHUP: leave through every ``finally``, so that temporary files go."""
+    sys.exit(128 + signum)
+
+
+def leave_tidily() -> None:
+    """`terminate` when told to end or the terminal is closed, unless ``nohup`` forbade it."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, terminate)
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: runs the command and exits with its status."""
     arguments = sys.argv[1:] if arguments is None else arguments
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, terminate)
+        leave_tidily()
     message = None
     try:
         status = command.main(arguments, standalone_mode=False)

@@ -4,9 +4,10 @@
     python -m mgdm_audio.convert bass.ckpt drums.ckpt guitar.ckpt piano.ckpt runs/priors/isdm
 
 One checkpoint is a joint prior of all sources (MSDM); one checkpoint a source, in the order of
---sources, makes a prior of independent networks (ISDM). Checkpoints are pickles, which can run
-code: they are only ever read with ``weights_only``, and classes that PyTorch does not know (the
-published files name a few in their hyper-parameters) become inert placeholders.
+--sources, makes a prior of independent networks (ISDM). A checkpoint is Lightning's, a state
+dictionary, or a whole pickled module. All are pickles, which can run code: they are only ever read
+with ``weights_only``, and classes that PyTorch does not know (the published files name a few in
+their hyper-parameters; a pickled module is made of them) become inert placeholders.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         PriorError: the file is missing, is no PyTorch checkpoint, or holds something else than a
-            (Lightning) state dictionary.
+            (Lightning) state dictionary or a module.
     """
     if not path.is_file():
         raise PriorError(f"{path}: no such file.")
@@ -95,10 +96,12 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             f"{path}: cannot be read as PyTorch weights ({reason}) If it was downloaded, check "
             "that the download is complete and unpacked from its archive."
         ) from error
+    if isinstance(content, _Placeholder):
+        content = _module_state(content)
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state:
         raise PriorError(
-            f"{path}: holds a pickled {type(content).__name__}, not a state dictionary. "
+            f"{path}: holds neither a state dictionary nor a pickled module. "
             "Save module.state_dict() with torch.save and convert that."
         )
     for name, value in state.items():
@@ -140,6 +143,21 @@ def network_options(hyper: Mapping[str, Any], origin: str) -> dict[str, Any]:
                 f"{origin}: was trained with {name} = {hyper[name]!r}; only {value!r} is supported."
             )
     return {ours: hyper[name] for name, ours in _RENAMED.items() if name in hyper}
+
+
+def _module_state(module: Any, prefix: str = "") -> dict[str, Tensor]:
+    """State dictionary of a module whose class was not loaded: parameters, buffers, children."""
+    content = vars(module) if isinstance(module, _Placeholder) else {}
+    passing = content.get("_non_persistent_buffers_set") or ()
+    tensors = {**(content.get("_parameters") or {}), **(content.get("_buffers") or {})}
+    state = {
+        prefix + name: tensor.detach()
+        for name, tensor in tensors.items()
+        if isinstance(tensor, Tensor) and name not in passing
+    }
+    for name, child in (content.get("_modules") or {}).items():
+        state |= _module_state(child, f"{prefix}{name}.")
+    return state
 
 
 def _plain(value: Any) -> Any:

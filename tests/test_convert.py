@@ -190,10 +190,37 @@ def test_code_in_a_checkpoint_never_runs(tmp_path):
     assert not marker.exists()
 
 
-def test_a_pickled_module_is_refused(tmp_path):
-    torch.save(torch.nn.Linear(2, 2), tmp_path / "module.pt")
-    with pytest.raises(PriorError, match="not a state dictionary"):
-        read_checkpoint(tmp_path / "module.pt")
+class Pickled(torch.nn.Module):
+    """As MSDM's model holds its network: under two names, beside a buffer that is not saved."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.unet, self.diffusion = net, torch.nn.Module()
+        self.diffusion.net = net
+        self.register_buffer("scratch", torch.ones(1), persistent=False)
+
+
+def test_a_pickled_module_gives_its_state_without_being_made(tmp_path, x, monkeypatch):
+    net = random_unet(4, 0)
+    torch.save(Pickled(net), tmp_path / "module.pt")
+    expected = Pickled(net).state_dict()
+    made = []
+    monkeypatch.setattr(torch.nn.Module, "__setstate__", lambda *a: made.append(a), raising=False)
+    state, hyper = read_checkpoint(tmp_path / "module.pt")
+    assert not made
+    assert hyper == {}
+    assert state.keys() == expected.keys()
+    assert all(torch.equal(state[name], expected[name]) for name in expected)
+    monkeypatch.undo()
+    converted, _ = written(convert([tmp_path / "module.pt"], tmp_path / "out", network=OPTIONS))
+    torch.testing.assert_close(converted(x, 0.4), edm(net, x, 0.4, 0.2))
+
+
+@pytest.mark.parametrize("content", [3, [torch.zeros(1)], {}, torch.nn.ReLU()])
+def test_other_contents_are_refused(tmp_path, content):
+    torch.save(content, tmp_path / "other.pt")
+    with pytest.raises(PriorError, match="neither a state dictionary nor a pickled module"):
+        read_checkpoint(tmp_path / "other.pt")
 
 
 def test_a_cut_download_is_refused(tmp_path):

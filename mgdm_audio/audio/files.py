@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+import stat
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +23,9 @@ EXTENSIONS |= {".rf64", ".w64", ".wav", ".wave"}
 
 #: Frames read at a time.
 BLOCK = 1 << 18
+
+#: Times full scale. Integers kept as floats reach 2^31; what is beyond that is no sound.
+LOUDEST = 1e10
 
 
 class AudioInfo(NamedTuple):
@@ -82,8 +89,8 @@ def read_audio(
         ``[channels, frames]`` and samples a second.
 
     Raises:
-        AudioFileError: the file is missing, empty, not audio, cut short, or holds NaN or
-            infinite samples, or the part lies beyond its end.
+        AudioFileError: the file is missing, empty, not audio, cut short, or holds NaN, infinite or
+            absurd samples, or the part lies beyond its end.
     """
     path = Path(path)
     with _open(path) as file:
@@ -101,8 +108,9 @@ def read_audio(
                 f"{path}: a duration of {duration:g} s holds no sample; choose a longer one."
             )
         try:
-            file.seek(first)
-            audio = _read(file, count)
+            with _without_notes():
+                file.seek(first)
+                audio = _read(file, count)
         except soundfile.LibsndfileError as error:
             raise AudioFileError(
                 f"{path}: broken audio data ({error.error_string.strip().rstrip('.')}); "
@@ -116,11 +124,15 @@ def read_audio(
             f"{path}: the file is cut short (about {readable:.2f} s are readable); fetch it again, "
             f"or separate what is there with --duration {max(readable - start - 0.1, 0.1):.1f}."
         )
-    finite = np.isfinite(audio).all(0)
-    if not finite.all():
-        at = (first + int(finite.argmin())) / rate
+    sound = ((audio > -LOUDEST) & (audio < LOUDEST)).all(0)  # not so for NaN
+    if not sound.all():
+        worst = int(sound.argmin())
+        finite = np.isfinite(audio[:, worst]).all()
+        what = (
+            f"samples beyond {LOUDEST:g} times full scale" if finite else "NaN or infinite samples"
+        )
         raise AudioFileError(
-            f"{path}: NaN or infinite samples at {at:.3f} s; export the file again, "
+            f"{path}: {what} at {(first + worst) / rate:.3f} s; export the file again, "
             "or leave that part out with --start and --duration."
         )
     return audio, rate
@@ -145,15 +157,20 @@ def _open(path: Path) -> soundfile.SoundFile:
             endings = ", ".join(sorted({p.suffix for p in path.iterdir() if p.suffix})[:5])
             raise AudioFileError(
                 f"{path}: this folder holds no audio files that this can read"
-                f"{f' (there are {endings})' if endings else ''}; its subfolders are not searched."
+                f"{f' (there are {endings})' if endings else ''}; "
+                "its subfolders are not searched, name them too."
             )
-        if path.stat().st_size == 0:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe: samples are read from any place, twice
+            raise AudioFileError(f"{path}: not a regular file; write the audio to one first.")
+        if status.st_size == 0:
             raise AudioFileError(f"{path}: the file is empty.")
-        file = soundfile.SoundFile(path)
+        with _without_notes():
+            file = soundfile.SoundFile(path)
     except soundfile.LibsndfileError as error:
         converted = path.with_suffix(".converted.wav")
         raise AudioFileError(
-            f"{path}: not an audio file this can read ({error.error_string.strip().rstrip('.')}); "
+            f"{path}: not an audio file this can read ({_reason(error)}); "
             f"convert it first, e.g. ffmpeg -i {str(path)!r} {str(converted)!r}"
         ) from error
     except FileNotFoundError:
@@ -164,6 +181,37 @@ def _open(path: Path) -> soundfile.SoundFile:
         file.close()
         raise AudioFileError(f"{path}: the file holds no samples.")
     return file
+
+
+def _reason(error: soundfile.LibsndfileError) -> str:
+    text = error.error_string.strip().rstrip(".")
+    # It says so of MP3 files in which it finds no frame; the file was there a moment ago.
+    return "Format not recognised" if text.startswith("File does not exist") else text
+
+
+@contextmanager
+def _without_notes() -> Iterator[None]:
+    """Keep libsndfile's MP3 decoder, and only it, from writing notes about a file to stderr.
+
+    They come from C, so the descriptor itself is turned away for the moment. Not if a program has
+    other threads, which may have something to say.
+    """
+    try:
+        kept = os.dup(2) if threading.active_count() == 1 else None
+    except OSError:  # there is no stderr
+        kept = None
+    if kept is None:
+        yield
+        return
+    with suppress(AttributeError, OSError, ValueError):
+        sys.stderr.flush()
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _missing_tail(path: Path, file: soundfile.SoundFile) -> bool:

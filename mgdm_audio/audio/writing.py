@@ -13,6 +13,7 @@ import soundfile
 
 from ..errors import AudioFileError
 from .formats import Fit, Format
+from .temporary import part_for, release, remove_abandoned
 
 #: Frames a call: libsndfile's Vorbis encoder overflows its stack on very long buffers.
 CHUNK = 1 << 16
@@ -83,14 +84,14 @@ def check_format(path: Path, samplerate: int, channels: int, format: Format) -> 
 def new_files(paths: Sequence[Path], overwrite: bool) -> Iterator[list[Path]]:
     """Temporary paths to fill, which become `paths` if the body ends without an error.
 
-    After an error there is nothing left: no temporary file, no new file, no new folder.
+    After an error there is nothing left: no temporary file, no new file, no new folder. What
+    processes left that were killed before they could clean up goes as well, see `temporary`.
 
     Raises:
         AudioFileError: a path exists and `overwrite` is false (another process may be as fast), or
             cannot be written.
     """
-    # Short names of their own: a track's name may be as long as the file system allows.
-    parts = [path.with_name(f".{os.getpid()}-{i}.part") for i, path in enumerate(paths)]
+    parts = [part_for(path) for path in paths]
     folders: list[Path] = []
     placed: list[Path] = []
     done = False
@@ -102,6 +103,8 @@ def new_files(paths: Sequence[Path], overwrite: bool) -> Iterator[list[Path]]:
                 _make_folder(path.parent, folders)
             except OSError as error:
                 raise _unwritable(path, error) from error
+        for folder in {path.parent for path in paths}:
+            remove_abandoned(folder)
         yield parts
         for path, part in zip(paths, parts, strict=True):
             try:
@@ -114,6 +117,7 @@ def new_files(paths: Sequence[Path], overwrite: bool) -> Iterator[list[Path]]:
         for file in [*parts, *(() if done or overwrite else placed)]:
             with suppress(OSError):
                 file.unlink()
+        release(parts)
         for folder in () if done else reversed(folders):
             with suppress(OSError):  # somebody else's files are in it
                 folder.rmdir()

@@ -7,6 +7,7 @@ import shutil
 import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,8 +26,12 @@ class EvaluationError(MGDMError):
     """A figure cannot be computed; the message says why and what to do."""
 
 
-def _museval():
-    """The museval package, which looks for ffmpeg when it is imported."""
+def find_museval() -> ModuleType:
+    """The museval package, which looks for ffmpeg when it is imported.
+
+    Raises:
+        EvaluationError: museval or ffmpeg is missing; the message says how to get it.
+    """
     missing = [tool for tool in ("ffmpeg", "ffprobe") if shutil.which(tool) is None]
     if missing:
         raise EvaluationError(
@@ -74,7 +79,7 @@ def bss_eval(
             f"estimates {tuple(estimates.shape)}, references {tuple(references.shape)} and "
             f"{len(names)} names do not match"
         )
-    museval = _museval()
+    museval = find_museval()
     reference, estimate = (_images(x) for x in (references, estimates))
     sounding = reference.any((1, 2))
     if not sounding.any():

@@ -36,7 +36,7 @@ def summarise(
 
     Windows of one track overlap and are alike, so intervals come from a bootstrap that draws
     whole tracks (2,000 times, percentile method); taking windows for independent would give
-    intervals several times too narrow. With one track there is no interval.
+    intervals several times too narrow. A stem that counts in one track only has no interval.
 
     Args:
         tracks: scores of each track, K columns.
@@ -58,9 +58,11 @@ def summarise(
         spread = _ratio(drawn @ total, drawn @ count)
     else:
         spread = np.full((1, len(names)), np.nan)
-    stems = {name: _interval(mean[k], spread[:, k]) for k, name in enumerate(names)}
     # a stem that sounds in no window has no figure, and no part in the mean of the stems
     overall = _interval(_mean(mean), np.array([_mean(row) for row in spread]))
+    # one that sounds in a single track would be the same in every resample: no interval, not none
+    spread[:, (count > 0).sum(0) < 2] = np.nan
+    stems = {name: _interval(mean[k], spread[:, k]) for k, name in enumerate(names)}
     windows = sum(len(track.start) for track in tracks)
     return Summary(stems, overall, windows, len(tracks))
 

@@ -6,6 +6,7 @@ import base64
 import html
 import io
 import os
+from collections.abc import Iterator
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
 #: Columns of the pictures, and how much of a long track the player holds, in seconds.
 COLUMNS = 1200
 PLAYER_LIMIT = 600
+#: Audio is in pieces of so many whole seconds, which begin and end LEAD seconds further out: the
+#: browser decodes those that play only, and cross-fades them.
+PIECE = 10
+LEAD = 0.1
 #: Of Vorbis, 0 (large) to 1 (small): about 90 kbit/s for stereo, 10 minutes of 5 rows in 45 MB.
 COMPRESSION = 0.8
 DYNAMIC_RANGE = 75.0  # dB
@@ -35,10 +40,10 @@ DYNAMIC_RANGE = 75.0  # dB
 def write_report(separation: Separation, path: str | os.PathLike, title: str = "") -> Path:
     """Write the page.
 
-    It needs no network and no other file: audio (Vorbis, which takes any sample rate and keeps the
-    exact length), pictures and player are inside. Pictures show the whole track; the player holds
-    the first ten minutes (`PLAYER_LIMIT`) of longer ones, so that a page of four stems has at most
-    about 50 MB. Memory grows with that page, not with the track.
+    It needs no network and no other file: audio (Vorbis, which takes any sample rate), pictures and
+    player are inside. Pictures show the whole track; the player holds the first ten minutes
+    (`PLAYER_LIMIT`) of longer ones, so that a page of four stems has at most about 50 MB. Memory
+    here grows with that page, not with the track; the browser decodes what it plays (`PIECE`).
 
     Args:
         title: heading; by default the track's name.
@@ -48,10 +53,14 @@ def write_report(separation: Separation, path: str | os.PathLike, title: str = "
     """
     path = Path(path)
     title = title or Path(str(separation.settings.get("track", "Separation"))).name
+    seconds = separation.mixture.shape[-1] / separation.samplerate
     template = Template((files(__package__) / "page.html").read_text(encoding="utf-8"))
     page = template.substitute(
         title=html.escape(title),
-        seconds=f"{separation.mixture.shape[-1] / separation.samplerate:.3f}",
+        seconds=f"{seconds:.6f}",
+        held=f"{min(seconds, PLAYER_LIMIT):.6f}",
+        piece=PIECE,
+        lead=LEAD,
         summary=html.escape(_summary(separation)),
         rows="\n".join(_rows(separation)),
         doubt=_doubt(separation),
@@ -89,7 +98,7 @@ def _rows(separation: Separation) -> list[str]:
             level=_level(x),
             wave=_outline(x, peak),
             picture=_data_uri(png(pictures[name], top - DYNAMIC_RANGE, top, HEAT), "image/png"),
-            audio=base64.b64encode(_compressed(x, rate)).decode(),
+            audio="\n".join(f"{AUDIO}{_base64(piece)}</script>" for piece in _pieces(x, rate)),
         )
         for name, x in signals.items()
     ]
@@ -145,9 +154,18 @@ def _outline(x: Tensor, peak: float) -> str:
     return " ".join(upper + lower[::-1])
 
 
-def _compressed(x: Tensor, samplerate: int) -> bytes:
-    """The first `PLAYER_LIMIT` seconds of ``[C, T]``, at most two channels, for a browser."""
+def _pieces(x: Tensor, samplerate: int) -> Iterator[bytes]:
+    """The player's part of ``[C, T]``, at most two channels, in Ogg files of `PIECE` seconds."""
     audio = x[:2, : PLAYER_LIMIT * samplerate].numpy()
+    size, lead = PIECE * samplerate, round(LEAD * samplerate)
+    # Browsers find nothing in a file of a few samples.
+    audio = np.pad(audio, ((0, 0), (0, max(lead - audio.shape[-1], 0))))
+    for start in range(0, audio.shape[-1], size):
+        yield _compressed(audio[:, max(start - lead, 0) : start + size + lead], samplerate)
+
+
+def _compressed(audio: np.ndarray, samplerate: int) -> bytes:
+    """``[C, T]`` for a browser."""
     buffer = io.BytesIO()
     with soundfile.SoundFile(
         buffer, "w", samplerate, len(audio), subtype="VORBIS", format="OGG",
@@ -159,7 +177,11 @@ def _compressed(x: Tensor, samplerate: int) -> bytes:
 
 
 def _data_uri(data: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return f"data:{kind};base64,{_base64(data)}"
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def _shown(value: Any) -> str:
@@ -174,6 +196,7 @@ def _clock(seconds: float) -> str:
     )  # fmt: skip
 
 
+AUDIO = '<script type="text/plain" class="audio">'
 ROW = """<section class="track" data-name="$name">
 <header><b>$name</b><span>$level</span>
 <button class="solo" aria-pressed="false" title="Hear only this">Solo</button>
@@ -185,5 +208,5 @@ ROW = """<section class="track" data-name="$name">
 <img src="$picture" alt="Spectrogram of $name">
 <i class="head"></i>
 </div>
-<script type="text/plain" class="audio">$audio</script>
+$audio
 </section>"""  # noqa: E501

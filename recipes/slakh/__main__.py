@@ -10,6 +10,7 @@ import torch
 from tqdm import tqdm
 
 from mgdm_audio.devices import pick_device
+from mgdm_audio.evaluation.bss_eval import find_museval
 from mgdm_audio.pretrained import load_prior
 
 from .evaluate import evaluate_run
@@ -17,6 +18,7 @@ from .layout import SPLITS, LayoutError, find_tracks
 from .messages import run
 from .parallel import find_shard, local_device, shard
 from .prepare import prepare_split
+from .priors import find_prior
 from .report import write_figures, write_tables
 from .rows import PAPER, Row, read_rows
 from .separate import separate_tracks
@@ -53,8 +55,10 @@ def prepare(
     source: Path, out: Path, splits: tuple[str, ...], jobs: int, verify: bool, allow_partial: bool
 ) -> None:
     """Four mono stems at 22,050 Hz from SOURCE/{train,validation,test}."""
-    for split in splits:
-        with _bar(find_tracks(source / split, allow_partial), split) as step:
+    # all of them before hours of work on the first
+    found = {split: find_tracks(source / split, allow_partial) for split in splits}
+    for split, folders in found.items():
+        with _bar(folders, split) as step:
             problems = prepare_split(source / split, out / split, jobs, allow_partial, verify, step)
         if problems:
             raise LayoutError("\n".join([f"{len(problems)} tracks failed:", *problems]))
@@ -155,6 +159,10 @@ def everything(
     allow_partial: bool,
 ) -> None:
     """Separate, evaluate, table and plot: the papers' tables from prepared DATA."""
+    if find_shard()[1] > 1:
+        raise click.UsageError("all is for one process; many workers run separate")
+    if museval:
+        find_museval()  # before days of separation, not after
     folders = find_tracks(data, allow_partial)
     for row in _choose(names or tuple(read_rows(rows_file)), rows_file):
         _separate(row, folders, out, priors, device, batch)
@@ -168,8 +176,7 @@ def _separate(
     row: Row, folders: list[Path], out: Path, priors: Path, device: str | None, batch: int
 ) -> None:
     place = pick_device(device or local_device(torch.cuda.device_count()))
-    converted = priors / row.prior
-    loaded = load_prior(converted if converted.is_dir() else row.prior, place)
+    loaded = load_prior(find_prior(row.prior, priors), place)
     with _bar(folders, row.name) as step:
         separate_tracks(folders, row, loaded, out / row.name, place, batch, step)
 

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from mgdm_audio.evaluation import WindowScores, bss_eval, window_scores
+from mgdm_audio.evaluation.bss_eval import find_museval
 from mgdm_audio.evaluation.files import read_scores, write_scores
 
 from .layout import STEMS, LayoutError, read_track
@@ -48,6 +49,8 @@ def evaluate_run(
             f"{run}: {len(missing)} of {len(data)} tracks are not separated yet "
             f"({', '.join(missing[:3])}, ...); run separate again to go on."
         )
+    if museval:
+        find_museval()  # what is missing is better said before an hour of work
     work = partial(evaluate_track, run=run, museval=museval)
     for name in pool_map(work, data, jobs):
         progress(name)

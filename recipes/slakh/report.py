@@ -78,6 +78,6 @@ def write_figures(rows: Mapping[str, Row], runs: Path, out: Path) -> list[Path]:
         points = {row.x: summaries[row.name]["include"] for row in members}
         published = {row.x: row.published["all"] for row in members if "all" in row.published}
         path = out / f"{kind}.png"
-        plot_scaling(points, STEMS, label, path, published)
+        plot_scaling(points, STEMS, f"{label} (silent references included)", path, published)
         written.append(path)
     return written

@@ -22,24 +22,29 @@ from mgdm_audio.pretrained import Prior
 
 from .layout import LayoutError, read_track
 from .loading import load_stems, write_float
+from .priors import fingerprint
 from .rows import Row
 
 RUN, DONE, TIMING = "run.json", "separation.json", "timing.json"
 
 
-def start_run(row: Row, out: Path) -> None:
-    """Create a run's folder, or make sure that it holds a run with the same settings.
+def start_run(row: Row, weights: str, out: Path) -> None:
+    """Create a run's folder, or make sure that it holds a run with the same settings and weights.
 
     Raises:
-        LayoutError: it holds a run with other settings.
+        LayoutError: it holds another run.
     """
     out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"name": row.name, "title": row.title, **row.settings()}, indent=1)
+    noted = {"name": row.name, "title": row.title, "weights": weights, **row.settings()}
+    text = json.dumps(noted, indent=1)
     path = out / RUN
     if not path.exists():
         _write(path, text)  # atomic: workers that start together write the same
     elif json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
-        raise LayoutError(f"{path}: a run with other settings; choose another --out or delete it.")
+        raise LayoutError(
+            f"{path}: a run with other settings or weights; choose another --out or delete "
+            f"{out} to start again."
+        )
 
 
 def separate_tracks(
@@ -62,7 +67,7 @@ def separate_tracks(
     Raises:
         LayoutError: a run with other settings is there, or a track cannot be read.
     """
-    start_run(row, out)
+    start_run(row, fingerprint(prior), out)
     for folder in folders:
         target = out / folder.name
         if not (target / DONE).exists():

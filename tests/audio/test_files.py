@@ -1,7 +1,12 @@
 """Reading and writing: what comes back, and one sentence for every bad file."""
 
+import os
 import resource
 import struct
+import subprocess
+import sys
+import threading
+import time
 import tracemalloc
 
 import numpy as np
@@ -12,9 +17,11 @@ from mgdm_audio.audio import (
     CLIP_MODES,
     FORMATS,
     audio_info,
+    files,
     find_tracks,
     fit_range,
     read_audio,
+    temporary,
     write_files,
     writing,
 )
@@ -72,6 +79,8 @@ def bad_files(tmp_path):
     nan = noise(0.1)
     nan[1, 2000] = np.nan
     soundfile.write(tmp_path / "n.wav", nan.T, 44100, subtype="FLOAT")
+    nan[1, 2000] = 1e30
+    soundfile.write(tmp_path / "h.wav", nan.T, 44100, subtype="FLOAT")
     return {
         "empty": (b"", "empty"),
         "text": (b"this is no audio\n" * 50, "not an audio file"),
@@ -80,11 +89,12 @@ def bad_files(tmp_path):
         "cut_ogg": (ogg[: len(ogg) * 2 // 3], "cut short"),
         "cut_flac": (flac[: len(flac) // 2], "cut short|broken"),
         "nan": ((tmp_path / "n.wav").read_bytes(), "NaN or infinite samples at 0.045 s"),
+        "huge": ((tmp_path / "h.wav").read_bytes(), r"beyond 1e\+10 times full scale at 0.045 s"),
     }
 
 
 @pytest.mark.parametrize(
-    "case", ["empty", "text", "no_samples", "cut_wav", "cut_ogg", "cut_flac", "nan"]
+    "case", ["empty", "text", "no_samples", "cut_wav", "cut_ogg", "cut_flac", "nan", "huge"]
 )
 def test_bad_files_have_one_clear_sentence(tmp_path, case):
     content, message = bad_files(tmp_path)[case]
@@ -118,6 +128,43 @@ def test_missing_files_and_folders(tmp_path):
         read_audio(tmp_path / "none.wav")
     with pytest.raises(AudioFileError, match="folder"):
         read_audio(tmp_path)
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(AudioFileError, match="not a regular file"):
+        read_audio(tmp_path / "pipe.wav")
+
+
+def test_the_mp3_decoder_keeps_its_notes_to_itself(tmp_path, capfd):
+    path = tmp_path / "text.mp3"
+    path.write_text("this is no audio\n" * 50)
+    with pytest.raises(AudioFileError, match="Format not recognised"):
+        read_audio(path)
+    content = wav_bytes(tmp_path, "whole.mp3")
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(AudioFileError, match="cut short"):
+        read_audio(path)
+    print("still there", file=sys.stderr)
+    assert capfd.readouterr().err == "still there\n"
+
+
+def test_threads_may_go_on_talking(tmp_path, capfd):
+    path, go, said = tmp_path / "a.wav", threading.Event(), threading.Event()
+    soundfile.write(path, noise().T, 44100)
+
+    def talk():
+        go.wait()
+        os.write(2, b"hear me")
+        said.set()
+
+    talker = threading.Thread(target=talk)
+    talker.start()
+    with files._without_notes():
+        go.set()
+        said.wait()
+    talker.join()
+    assert capfd.readouterr().err == "hear me"
 
 
 def test_finds_tracks_in_folders_in_order(tmp_path):
@@ -247,6 +294,74 @@ def test_another_process_is_not_overwritten(tmp_path):
     with pytest.raises(AudioFileError, match="two: exists already"):
         race()
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("two", "theirs")]
+
+
+KILLED = """
+import os, pathlib, signal, sys
+from mgdm_audio.audio.writing import new_files
+with new_files([pathlib.Path(sys.argv[1])], overwrite=True) as (part,):
+    part.write_text("half")
+    if sys.argv[2] == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    print(part, flush=True)
+    input()
+"""
+
+
+def test_what_a_killed_process_left_goes_with_the_next_run(tmp_path):
+    path = tmp_path / "bass.wav"
+    subprocess.run([sys.executable, "-c", KILLED, path, "killed"], check=False)
+    assert len(list(tmp_path.glob(".*.part"))) == 1
+    write_files({path: noise()}, 44100, FORMATS["wav16"])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_a_living_process_writes_stays_however_old(tmp_path):
+    path, other = tmp_path / "bass.wav", tmp_path / "drums.wav"
+    command = [sys.executable, "-c", KILLED, other, "alive"]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, text=True) as process:
+        part = process.stdout.readline().strip()
+        os.utime(part, (0, 0))
+        write_files({path: noise()}, 44100, FORMATS["wav16"])
+        process.communicate("go on\n", timeout=60)
+    assert process.returncode == 0
+    assert other.read_text() == "half"
+
+
+def test_files_of_the_same_process_in_the_same_folder(tmp_path):
+    """Two threads may write at once; a process before this one may have had its number."""
+    earlier = tmp_path / f".mgdm-{temporary._here()}-{os.getpid()}-987654.part"
+    earlier.touch()
+    with writing.new_files([tmp_path / "one"], overwrite=False) as (one,):
+        one.write_text("1")
+        with writing.new_files([tmp_path / "two"], overwrite=False) as (two,):
+            two.write_text("2")
+    assert sorted((p.name, p.read_text()) for p in tmp_path.iterdir()) == [
+        ("one", "1"),
+        ("two", "2"),
+    ]
+
+
+def test_strangers_files_stay_until_they_are_old(tmp_path, monkeypatch):
+    now = time.time()
+    elsewhere = "0" * 8 if temporary._here() != "0" * 8 else "1" * 8
+    old, new = (tmp_path / f".mgdm-{elsewhere}-{2**22 + i}-0.part" for i in range(2))
+    others = [tmp_path / name for name in (".12-0.part", ".mgdm-x.part", "mgdm.part", ".song.part")]
+    link = tmp_path / f".mgdm-{elsewhere}-1-0.part"
+    link.symlink_to(others[0])
+    for path in (old, new, *others):
+        path.touch()
+        os.utime(path, (0, 0))
+    os.utime(new, (now - 3600, now - 3600))
+    os.utime(link, (0, 0), follow_symlinks=False)
+    temporary.remove_abandoned(tmp_path)
+    assert set(tmp_path.iterdir()) == {new, link, *others}
+    # Where processes cannot be asked for, age alone decides.
+    here = tmp_path / f".mgdm-{temporary._here()}-{2**22 + 5}-0.part"
+    here.touch()
+    monkeypatch.setattr(temporary, "CAN_ASK", False)
+    temporary.remove_abandoned(tmp_path)
+    assert here.exists()
 
 
 def test_formats_that_cannot_hold_so_many_channels(tmp_path):

@@ -1,8 +1,11 @@
 """The benchmark on a few seconds of audio, with an untrained prior."""
 
 import json
+import shutil
 import sys
+import types
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -11,13 +14,18 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import save
 
+from mgdm_audio.engine import SAMPLERS as ENGINE
+from mgdm_audio.engine import DenoiserError, SamplingError
 from mgdm_audio.evaluation import si_sdr, si_sdr_improvement
 from mgdm_audio.networks import BandDenoiser
+from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import load_prior, sha256
 from recipes.band.benchmark.__main__ import main
+from recipes.band.benchmark.clock import Clock
 from recipes.band.benchmark.peers import STEMS, Unavailable, hpss, htdemucs, oracle_mask, oracle_nmf
-from recipes.band.benchmark.run import measure, read_tuned, tune, write_tuned
-from recipes.band.benchmark.systems import System, read_systems, run_system
+from recipes.band.benchmark.run import Runner
+from recipes.band.benchmark.systems import Estimate, System, read_systems, run_system
+from recipes.band.benchmark.tuning import describe, tune
 
 RATE = 22050
 CPU = torch.device("cpu")
@@ -123,48 +131,140 @@ def test_level_of_the_mixture_does_not_matter(loaded):
         np.testing.assert_allclose(100 * quiet.stems[name], loud.stems[name], atol=1e-5)
 
 
-SAMPLERS = [name for name, s in SYSTEMS.items() if s.sampler and name not in ("fast", "balanced")]
+SAMPLERS = [name for name, s in SYSTEMS.items() if s.sampler]
+
+
+def every_setting(system):
+    """The start of the search, and it with every other value of the grid."""
+    start = system.start()
+    others = [start.with_value(k, v) for k, values in system.grid.items() for v in values[1:]]
+    return [start, *others]
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_samplers_run_at_equal_cost(name, loaded):
-    references = song(0.5)
-    estimate = run_system(SYSTEMS[name], references.sum(0), references, loaded, CPU)
-    assert all(np.isfinite(stem).all() for stem in estimate.stems.values())
-    assert 30 <= estimate.forwards + 2 * estimate.backwards <= 42
+def test_every_setting_runs_at_equal_cost(name, loaded):
+    """All that --tune may choose; whether it diverges is for tuning to see."""
+    references = song(0.1)
+    for system in [SYSTEMS[name], *every_setting(SYSTEMS[name])]:
+        try:
+            made = run_system(system, references.sum(0), references, loaded, CPU)
+        except (DenoiserError, SamplingError):
+            continue
+        assert 30 <= made.forwards + 2 * made.backwards <= 42, describe(system)
 
 
-@pytest.mark.parametrize("name", [n for n, s in SYSTEMS.items() if s.grid])
-def test_grids_name_real_settings(name, loaded):
-    references = song(0.2)
-    for candidate in SYSTEMS[name].candidates():
-        quick = replace(candidate, levels=1)
-        run_system(quick, references.sum(0), references, loaded, CPU)
+def test_all_samplers_are_measured_and_tuned():
+    assert {s.sampler for s in SYSTEMS.values() if s.sampler} == set(ENGINE)
+    assert all(SYSTEMS[name].trials >= 3 for name in SAMPLERS)
+    assert {s.quality for s in SYSTEMS.values() if s.quality} == set(QUALITIES)
 
 
-def test_tuning_finds_the_better_setting(loaded, band, tmp_path):
-    """One level ends in the posterior mean; with a Wiener filter, fresh noise can only hurt."""
-    system = System(
-        "c", "C", sampler="conditional", levels=4, sigma_y=0.0, grid={"churn": [1.0, 0.0]}
-    )
+def test_the_mixture_is_the_zero(loaded, band, tmp_path):
+    result = Runner(loaded, CPU).measure(SYSTEMS["mixture"], sorted(band.iterdir()), tmp_path)
+    for interval in (*result.summary("skip").stems.values(), result.summary("include").overall):
+        assert abs(interval.mean) < 1e-3
+
+
+def test_htdemucs_is_run_as_its_command_does(monkeypatch, tmp_path):
+    """A model that multiplies by 2 what is standardised; its weights must be here already."""
+    apply, pretrained = types.ModuleType("demucs.apply"), types.ModuleType("demucs.pretrained")
     seen = []
-    best = tune(system, [band / "song0"], loaded, CPU, progress=seen.append)
-    assert len(seen) == 2
-    scores = {text.split("'churn': ")[1][:3]: float(text.split(": ")[-1][:-3]) for text in seen}
-    assert str(best.options["churn"]) == max(scores, key=scores.get)
-    write_tuned(tmp_path / "tuned.json", best)
-    assert read_tuned(tmp_path / "tuned.json", system) == best
-    assert read_tuned(tmp_path / "tuned.json", SYSTEMS["fast"]) is SYSTEMS["fast"]
+
+    def apply_model(model, stereo, shifts):
+        seen.append(stereo)
+        return torch.stack([2 * stereo[0]] * len(model.sources))[None]
+
+    apply.apply_model = apply_model
+    sources = ["drums", "bass", "other", "vocals"]
+    model = types.SimpleNamespace(samplerate=44100, sources=sources)
+    pretrained.get_model = lambda name: model
+    for name, module in {
+        "demucs": apply,
+        "demucs.apply": apply,
+        "demucs.pretrained": pretrained,
+    }.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    mixture = song(1.0).sum(0)
+    with pytest.raises(Unavailable, match="its weights are not in"):
+        htdemucs(mixture, song(1.0), RATE)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "955717e8-8726e21a.th").touch()
+    stems = htdemucs(mixture, song(1.0), RATE)
+    assert set(stems) == {"bass", "drums"}
+    assert seen[0].std().item() == pytest.approx(1.0, abs=0.01)
+    middle = slice(1000, -1000)
+    error = stems["bass"] - (2 * mixture - mixture.mean())
+    assert np.std(error[middle]) < 0.1 * np.std(mixture)
+
+
+def test_tuning_tries_one_entry_after_the_other(loaded, band, tmp_path, monkeypatch):
+    """On a score with a known best: 3 + 1 candidates, not 6, and none of them twice."""
+    calls = []
+
+    def scored(system, mixture, references, *args):
+        zeta, rho = system.options["zeta"], system.rho
+        calls.append((zeta, rho))
+        gap = 0.1 * abs(zeta - 2.0) + 0.1 * abs(rho - 3.0) + 0.01
+        if zeta == 1.0:
+            raise DenoiserError(0, 1.0)
+        noise = np.random.default_rng(0).standard_normal(references.shape).astype(np.float32)
+        stems = dict(zip(STEMS, references + gap * 0.1 * noise, strict=True))
+        return Estimate(stems, 3, 0)
+
+    monkeypatch.setattr("recipes.band.benchmark.run.run_system", scored)
+    grid = {"zeta": [1.0, 2.0, 4.0], "rho": [7.0, 3.0]}
+    system = System("dps", "DPS", sampler="dps", levels=3, grid=grid)
+    tracks = sorted(band.iterdir())[:1]
+    best = tune(system, tracks, Runner(loaded, CPU), tmp_path)
+    assert calls == [(1.0, 7.0), (2.0, 7.0), (4.0, 7.0), (2.0, 3.0)]
+    assert (best.options, best.rho, best.grid) == ({"zeta": 2.0}, 3.0, {})
+    calls.clear()
+    assert tune(system, tracks, Runner(loaded, CPU), tmp_path) == best
+    assert calls == [(1.0, 7.0)]  # what diverged has no scores to keep
+
+
+def test_time_left_does_not_count_what_was_found_done():
+    now, lines = [0.0], []
+    clock = Clock(100.0, lines.append, every=5.0, now=lambda: now[0])
+    clock.advance(50.0, "kept", worked=False)
+    assert "?:??" in clock.remaining()
+    now[0] = 60.0
+    clock.advance(10.0, "song")
+    assert lines == ["song (1:00 so far, about 4:00 left)"]
+    clock.advance(1.0, "next")  # too soon for another line
+    assert len(lines) == 1
 
 
 def test_measurements_are_kept(loaded, band, tmp_path, monkeypatch):
-    tracks = sorted(band.iterdir())
-    first = measure(SYSTEMS["fast"], tracks, loaded, tmp_path, CPU)
+    tracks, runner = sorted(band.iterdir()), Runner(loaded, CPU)
+    first = runner.measure(SYSTEMS["fast"], tracks, tmp_path)
     monkeypatch.setattr("recipes.band.benchmark.run.run_system", None)  # would fail if called
-    again = measure(SYSTEMS["fast"], tracks, loaded, tmp_path, CPU)
+    again = runner.measure(SYSTEMS["fast"], tracks, tmp_path)
     assert again.summary("skip") == first.summary("skip")
     with pytest.raises(ValueError, match="scores with other settings"):
-        measure(replace(SYSTEMS["fast"], levels=2), tracks, loaded, tmp_path, CPU)
+        runner.measure(replace(SYSTEMS["fast"], levels=2), tracks, tmp_path)
+    # a preset that has changed under its name, and other weights
+    monkeypatch.setitem(QUALITIES, "fast", replace(QUALITIES["fast"], draws=3))
+    with pytest.raises(ValueError, match="scores with other settings"):
+        runner.measure(SYSTEMS["fast"], tracks, tmp_path)
+    monkeypatch.undo()
+    runner.weights = "others"
+    with pytest.raises(ValueError, match="scores with other settings"):
+        runner.measure(SYSTEMS["fast"], tracks, tmp_path)
+
+
+def test_excerpts_are_from_the_middle(loaded, band, tmp_path, monkeypatch):
+    seen = []
+
+    def look(system, mixture, references, *args):
+        seen.append(references)
+        return Estimate(dict.fromkeys(STEMS, mixture), 0, 0)
+
+    monkeypatch.setattr("recipes.band.benchmark.run.run_system", look)
+    Runner(loaded, CPU).measure(SYSTEMS["mask"], [band / "song0"], tmp_path, seconds=1.0)
+    first = (int(2.5 * RATE) - RATE) // 2
+    np.testing.assert_allclose(seen[0], song()[:, first : first + RATE], atol=1e-6)
 
 
 def test_stems_that_are_not_made_have_no_figure(loaded, band, tmp_path, monkeypatch):
@@ -174,28 +274,72 @@ def test_stems_that_are_not_made_have_no_figure(loaded, band, tmp_path, monkeypa
         peers.PEERS, "half", lambda y, references, rate: {"bass": references[0], "drums": y}
     )
     system = System("half", "Half", peer="half")
-    summary = measure(system, sorted(band.iterdir()), loaded, tmp_path, CPU).summary("skip")
+    summary = Runner(loaded, CPU).measure(system, sorted(band.iterdir()), tmp_path).summary("skip")
     assert summary.stems["bass"].mean > 40
     assert abs(summary.stems["drums"].mean) < 1e-3
     assert np.isnan(summary.stems["guitar"].mean)
     assert np.isnan(summary.overall.mean)
 
 
-def test_one_command_writes_the_page(prior, band, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def other(tmp_path_factory):
+    """A track to tune on, as the band recipe renders its validation set."""
+    folder = tmp_path_factory.mktemp("other") / "validation" / "song9"
+    folder.mkdir(parents=True)
+    for name, stem in zip(STEMS, song(seed=9), strict=True):
+        soundfile.write(folder / f"{name}.flac", stem, RATE, subtype="PCM_24")
+    return folder.parent
+
+
+@pytest.fixture
+def arguments(prior, band, other, tmp_path):
+    found = ["--set", f"own={band}", "--prior", str(prior), "--work", str(tmp_path / "work")]
+    found += ["--out", str(tmp_path / "docs" / "benchmarks.md"), "--tune", str(other)]
+    found += ["--tune-tracks", "1", "--tune-seconds", "1", "--device", "cpu", "--seconds", "1.5"]
+    found += ["--sampler-tracks", "1", "--sampler-seconds", "1", "--museval-seconds", "1"]
+    for name in ("htdemucs", "wiener", "fast", "ddnm"):
+        found += ["--system", name]
+    return found
+
+
+def test_one_command_writes_the_page(arguments, band, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "demucs", None)
     monkeypatch.setitem(sys.modules, "demucs.apply", None)
-    page = tmp_path / "docs" / "benchmarks.md"
-    arguments = ["--set", f"own={band}", "--prior", str(prior), "--work", str(tmp_path / "work")]
-    arguments += ["--out", str(page), "--tune", str(band), "--tune-tracks", "1", "--device", "cpu"]
-    arguments += ["--seconds", "1.5"]
-    for name in ("htdemucs", "wiener", "fast", "ddnm"):
-        arguments += ["--system", name]
+    tools = bool(shutil.which("ffmpeg") and shutil.which("ffprobe"))
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 0, result.output
-    text = page.read_text()
-    assert "## own (2 tracks)" in text
-    assert "| DDNM | `ddnm` | 36 |" in text
+    assert "left)" in result.output
+    text = (tmp_path / "docs" / "benchmarks.md").read_text()
+    assert "## own (2 tracks, 1.5 s from the middle of each)" in text
+    assert "## own, samplers at equal cost (1 track, 1 s from the middle of each)" in text
+    assert "| DDNM | `ddnm` | levels = " in text
+    assert "levels = 9 and draws = 4, levels = 36 and draws = 1; rho: 3.0, 7.0 |" in text
+    assert "Chosen on the middle 1 s of 1 track of" in text
     assert "HTDemucs (bass and drums): not measured, the demucs package is not installed" in text
-    assert "36 + 0" in text
+    assert "| 0 + 36 | 36 |" in text
+    assert "python -m recipes.band render --split validation --sounds pack/ --out " in text
+    assert date.today().isoformat() in text
+    assert (
+        "BSS Eval v4 (museval), SDR / SIR / ISR / SAR in dB, on the middle 1 s" in text
+    ) == tools
+    # a second run finds everything and writes the same page
+    for work in ("_sample", "_separate", "_wiener"):
+        monkeypatch.setattr(f"recipes.band.benchmark.systems.{work}", None)
+    again = CliRunner().invoke(main, arguments)
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "docs" / "benchmarks.md").read_text() == text
+
+
+def test_without_ffmpeg_the_page_says_so(arguments, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda tool: None)
+    result = CliRunner().invoke(main, [*arguments, "--tracks", "1"])
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "docs" / "benchmarks.md").read_text()
+    assert "BSS Eval (museval): not measured, museval needs ffmpeg and ffprobe on the PATH" in text
+
+
+def test_wrong_use_is_said(arguments, band, prior):
     bad = CliRunner().invoke(main, ["--set", "nothing", "--prior", str(prior)])
     assert "NAME=FOLDER" in bad.output
+    same = CliRunner().invoke(main, [*arguments, "--tune", str(band)])
+    assert "must not be tuned on what is measured" in same.output

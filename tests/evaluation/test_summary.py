@@ -44,6 +44,20 @@ def test_interval_covers_like_the_central_limit_theorem():
     assert (interval.high - interval.low) / 2 == pytest.approx(half, rel=0.15)
 
 
+def test_a_stem_of_one_track_has_no_interval():
+    """Resampled tracks that all hold the same value would give ± 0.00."""
+    a = scores([[1.0, 4.0]], [[True, True]])
+    b = scores([[3.0, 9.0]], [[True, False]])
+    summary = summarise([a, b], NAMES, "skip")
+    assert summary.stems["drums"].mean == 4.0
+    assert math.isnan(summary.stems["drums"].low)
+    assert figure(summary.stems["drums"]) == "4.00"
+    bass = summary.stems["bass"]
+    assert (bass.mean, bass.low, bass.high) == (2.0, 1.0, 3.0)
+    assert summary.overall.mean == 3.0
+    assert summary.overall.low < summary.overall.high  # of all stems, in whatever tracks
+
+
 def test_what_is_not_there_is_nan():
     one = scores([[1.0, 2.0]], [[True, False]])
     summary = summarise([one], NAMES, "skip")

@@ -1,5 +1,6 @@
 """The command as a shell sees it: exit status, stdout, stderr, files."""
 
+import inspect
 import json
 import os
 import signal
@@ -16,7 +17,8 @@ import mgdm_audio
 from mgdm_audio import pretrained, separator
 from mgdm_audio.cli import main
 from mgdm_audio.engine import SAMPLERS
-from mgdm_audio.presets import QUALITIES, SAMPLER_PRESETS
+from mgdm_audio.hyperparameters import parse_options
+from mgdm_audio.presets import QUALITIES, SAMPLER_PRESETS, preset
 
 from .conftest import music
 
@@ -90,6 +92,26 @@ def test_folders_and_equal_names(separate, tmp_path):
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["song", "song_2"]
 
 
+def test_equal_names_are_told(separate, tmp_path):
+    tracks = [tmp_path / name for name in ("a.aiff", "a.wav", "...wav", "b.wav")]
+    for path in tracks:
+        kind = "AIFF" if path.suffix == ".aiff" else "WAV"
+        soundfile.write(path, music(0.2, 22050).T, 22050, format=kind)
+    _, _, err = separate(*tracks, "--stems", "bass")
+    notes = [line for line in err.splitlines() if line.startswith("note: ")]
+    assert notes == [
+        f"note: {tracks[1]}: its stems are called a_2, for another track has the name a.",
+        f"note: {tracks[2]}: its stems are called track, for its own name is none.",
+    ]
+    assert "note" not in separate(*tracks, "--stems", "bass", "--overwrite", "-q")[2]
+
+
+def test_names_with_a_fixed_ending_and_a_number(separate, track, tmp_path):
+    for template in ("{track}-{stem}.WAV", "{sample:03d} {stem}.{ext}"):
+        assert separate(track, "-q", "--stems", "bass", "--filename", template)[0] == 0
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"song-bass.WAV", "001 bass.wav"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
@@ -153,9 +175,19 @@ def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
         (["--two-stems", "vocals", "x.wav"], "no stem 'vocals'"),
         (["--stems", "bass", "--two-stems", "bass", "x.wav"], "exclude each other"),
         (["--overlap", "0.9", "x.wav"], "0.9"),
-        (["-O", "churn", "x.wav"], "NAME=VALUE"),
-        (["-O", "chrun=1", "x.wav"], "chrun"),
+        (["-O", "churn", "x.wav"], "-O churn: not NAME=VALUE, as in -O churn=0.0."),
+        (["-O", "=1", "x.wav"], "not NAME=VALUE"),
+        (["-O", "seed=1", "x.wav"], "'conditional' has no option 'seed'"),
+        (["-O", "churn=2", "x.wav"], "churn is between 0 and 1, not 2"),
         (["--filename", "{artist}.wav", "x.wav"], "artist"),
+        (["--filename", "{stem", "x.wav"], "'{stem' is no template"),
+        (["--filename", "{stem:d}.{ext}", "x.wav"], "is no template"),
+        (["--filename", "{stem.x}.{ext}", "x.wav"], "unknown field {stem.x}"),
+        (["--filename", "{}.{ext}", "x.wav"], "unknown field {}"),
+        (["--filename", "{track}/{stem}", "x.wav"], "end it in .{ext}"),
+        (["--filename", "{stem}/", "x.wav"], "end it in .{ext}"),
+        (["--filename", "{stem}.wav", "--flac", "x.wav"], "end it in .{ext}"),
+        (["--filename", "{stem}.wav", "--report", "x.wav"], "end it in .{ext}"),
         (["--filename", "fixed.wav", "x.wav"], "same for several stems"),
         (["--no-such-option"], "no-such-option"),
         (["--sampler", "tds", "x.wav"], "SAMPLERS['tds']"),
@@ -173,6 +205,42 @@ def test_wrong_usage(separate, arguments, message):
     assert status == 2
     assert message in err
     assert out == ""
+
+
+@pytest.mark.parametrize(
+    ("sampler", "text", "told"),
+    [
+        ("conditional", "churn=abc", "is a number, not 'abc'; its default is -O churn=0.0."),
+        ("conditional", "churn=nan", "is a number, not 'nan'"),
+        ("conditional", "churn=true", "is a number, not 'true'"),
+        ("conditional", "churn=", "is a number, not ''"),
+        ("conditional", "project=maybe", "is true or false, not 'maybe'"),
+        ("mgdm", "n_gibbs=1.5", "is a whole number, not '1.5'; its default is -O n_gibbs=6."),
+        ("mgdm", "index_sigma=low", "is a number or none, not 'low'"),
+        ("mgdm", "index=", "is a word, not ''"),
+        ("daps", "step_size=[1]", "is a number, not '[1]'; its default is -O step_size=2e-09."),
+    ],
+)  # fmt: skip
+def test_values_of_the_wrong_kind(separate, sampler, text, told):
+    status, _, err = separate("--sampler", sampler, "-O", text, "x.wav", fast=False)
+    assert status == 2
+    name = text.partition("=")[0]
+    assert f"Error: -O {text}: {name} of the sampler '{sampler}' {told}" in err
+
+
+@pytest.mark.parametrize("sampler", SAMPLER_PRESETS)
+def test_an_unknown_option_lists_the_sampler_s_own(separate, sampler):
+    status, _, err = separate("--sampler", sampler, "-O", "chrun=1", "x.wav", fast=False)
+    assert status == 2
+    listed = err.split("defaults are ")[1].rstrip(".\n").split(", ")
+    signature = inspect.signature(SAMPLERS[sampler])
+    names = [n for n, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY]
+    assert [entry.split("=")[0] for entry in listed] == names
+    # What it lists is what it takes.
+    known = preset(sampler=sampler)
+    values = parse_options(listed, known)
+    defaults = {n: signature.parameters[n].default for n in names}
+    assert values == defaults | known.options
 
 
 @pytest.mark.parametrize(
@@ -349,6 +417,53 @@ def test_interruption_leaves_nothing(prior_folder, tmp_path):
     assert "interrupted" in err
     assert "Traceback" not in err
     assert not list((tmp_path / "out").rglob("*.*"))
+
+
+WHILE_WRITING = """
+import os, sys
+from mgdm_audio.audio import writing
+from mgdm_audio.cli import main
+write = writing._write
+def write_and_end(path, *arguments):
+    write(path, *arguments)
+    if next(calls) == 1:
+        os.kill(os.getpid(), int(sys.argv[1]))
+calls = iter(range(9))
+writing._write = write_and_end
+main(sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
+def test_an_end_while_writing(name, separate, prior_folder, track, tmp_path):
+    """Nothing half-written; and what no process can clean up, the next one does."""
+    number, out = getattr(signal, name), tmp_path / "out"
+    command = ["-n", prior_folder, "-d", "cpu", "-o", out, "--quality", "fast", "-q", track]
+    result = subprocess.run(
+        [sys.executable, "-c", WHILE_WRITING, str(int(number)), *map(str, command)],
+        capture_output=True,
+        preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in (2, signal.SIGHUP)],
+    )
+    left = [path.name for path in out.rglob("*.*")]
+    assert not [path for path in left if not path.endswith(".part")]
+    if name == "SIGKILL":
+        assert len(left) == 2
+    else:
+        assert result.returncode == 128 + number
+        assert not out.exists()
+    assert separate(track, "-q")[0] == 0
+    assert sorted(p.name for p in (out / "song").iterdir()) == [f"{name}.wav" for name in SOURCES]
+
+
+def test_nohup_is_respected():
+    script = """
+import signal
+from mgdm_audio.cli import leave_tidily
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+leave_tidily()
+assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
 
 
 def test_interruption_while_starting_cannot_be_swallowed():

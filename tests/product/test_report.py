@@ -4,6 +4,7 @@ import base64
 import html.parser
 import http.server
 import io
+import itertools
 import json
 import queue
 import re
@@ -15,14 +16,19 @@ import zlib
 import numpy as np
 import pytest
 import soundfile
+import soxr
+import torch
 
 from mgdm_audio.presets import QUALITIES
+from mgdm_audio.report import page as report_page
 from mgdm_audio.report.png import png, squeeze
+from mgdm_audio.separation import Separation
 from mgdm_audio.separator import Separator
 
 from .conftest import music
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+in_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
 
 
 @pytest.fixture(scope="module")
@@ -86,13 +92,38 @@ def test_estimates_of_the_mean_say_that_they_know_no_spread(prior, tmp_path, qua
     assert 'class="doubt"' not in text
 
 
-PROBE = """<script>
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [(1 / 44100, [0.1]), (0.9, [0.9]), (2.5, [1.1, 1.2, 0.6])]
+)
+def test_pieces_overlap(seconds, expected, monkeypatch):
+    monkeypatch.setattr(report_page, "PIECE", 1)
+    sound = torch.from_numpy(music(seconds, 44100))
+    pieces = [soundfile.read(io.BytesIO(p))[0] for p in report_page._pieces(sound, 44100)]
+    assert [round(len(piece) / 44100, 3) for piece in pieces] == expected
+    for one, other in itertools.pairwise(pieces):
+        assert np.corrcoef(one[-8820:, 0], other[:8820, 0])[0, 1] > 0.9
+
+
+# What the test's page does when it is loaded; PROBE is put into the middle.
+HARNESS = """<script>
 (async () => {
   const wait = (ms) => new Promise((done) => setTimeout(done, ms));
-  while (document.body.dataset.state === "loading") await wait(20);
-  const found = { state: document.body.dataset.state, lengths: document.body.dataset.lengths };
-  const gains = async () => { await wait(200); return rows.map((row) => row.gain.gain.value > 0.5); };
-  if (found.state === "ready") {
+  const found = {};
+  try {
+    while (document.body.dataset.state === "loading") await wait(20);
+    found.state = document.body.dataset.state;
+    PROBE
+  } catch (error) { found.error = String(error); }
+  await fetch("/found", { method: "POST", body: JSON.stringify(found) });
+})();
+</script></body>"""
+
+CONTROLS = """
+    found.lengths = (await decode(0)).map((buffer) => buffer.duration);
+    const gains = async () => {
+      await wait(200);
+      return rows.map((row) => row.gain.gain.value > 0.5);
+    };
     playButton.click();
     await wait(600);
     found.moved = position();
@@ -107,22 +138,64 @@ PROBE = """<script>
     found.pictures = [...document.images].map((image) => image.naturalWidth);
     playButton.click();
     found.paused = !playing;
-  }
-  await fetch("/found", { method: "POST", body: JSON.stringify(found) });
-})();
-</script></body>"""  # noqa: E501
+"""
+
+# Records what the rows give to the loudspeaker, on the browser's thread for sound.
+RECORD = """
+    const code = `registerProcessor("tape", class extends AudioWorkletProcessor {
+      process(inputs) { this.port.postMessage(inputs[0].map((x) => x.slice())); return true; }
+    })`;
+    await context.audioWorklet.addModule(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+    const merger = new ChannelMergerNode(context, { numberOfInputs: rows.length });
+    rows.forEach((row, index) => row.gain.connect(merger, 0, index));
+    const tape = new AudioWorkletNode(context, "tape", { channelCount: rows.length, channelCountMode: "explicit", channelInterpretation: "discrete" });
+    merger.connect(tape).connect(context.destination);
+    await context.resume();
+    rows[0].mute.click();
+    await wait(300);
+    found.rate = context.sampleRate;
+    found.most = 0;
+    const take = async (from) => {
+      const blocks = [];
+      seek(from);
+      tape.port.onmessage = (event) => blocks.push(event.data);
+      playButton.click();
+      while (playing) { await wait(50); found.most = Math.max(found.most, decoded.size); }
+      return rows.map((_, row) => blocks.flatMap((block) => [...(block[row] ?? new Float32Array(128))]));
+    };
+    found.whole = await take(0);
+    found.part = await take(0.97);
+    found.after = [position(), sources.size];
+"""  # noqa: E501
+
+PHONE = """
+    const seen = (element) => element.getBoundingClientRect().width > 0;
+    const frame = document.createElement("iframe");
+    frame.style = "width: 390px; height: 844px; border: 0; position: fixed; top: 0; left: 0";
+    frame.srcdoc = document.documentElement.outerHTML.replace(/<script>[^]*?<[/]script>/g, "");
+    await new Promise((done) => { frame.onload = done; document.body.append(frame); });
+    const page = frame.contentDocument;
+    const boxes = (which) => [...page.querySelectorAll(which)].filter(seen).map((element) => {
+      const box = element.getBoundingClientRect();
+      return [box.left, box.right, box.width, box.height];
+    });
+    found.width = page.documentElement.scrollWidth;
+    found.touched = boxes("button, input");
+    found.all = boxes("h1, h2, p, dd, dt, b, span, svg, img, figure, section, button, input");
+"""
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs chromium")
-def test_the_player_in_a_browser(page, tmp_path):
+def browse(page, probe, folder):
+    """What `probe` finds in a page, in a real browser."""
     found = queue.Queue()
+    content = page.replace("</body>", HARNESS.replace("PROBE", probe)).encode()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
             self.send_header("content-type", "text/html; charset=utf-8")
             self.end_headers()
-            self.wfile.write(page.replace("</body>", PROBE).encode())
+            self.wfile.write(content)
 
         def do_POST(self):
             found.put(json.loads(self.rfile.read(int(self.headers["content-length"]))))
@@ -138,7 +211,7 @@ def test_the_player_in_a_browser(page, tmp_path):
     flags += "--disable-background-networking --disable-component-update --disable-sync "
     flags += "--autoplay-policy=no-user-gesture-required --remote-debugging-port=0"
     browser = subprocess.Popen(
-        [CHROMIUM, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}",
+        [CHROMIUM, *flags.split(), f"--user-data-dir={folder / 'profile'}",
          f"http://127.0.0.1:{server.server_port}/"],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -149,10 +222,16 @@ def test_the_player_in_a_browser(page, tmp_path):
         browser.wait(30)
         server.shutdown()
         server.server_close()
+    assert "error" not in result, result["error"]
     assert result["state"] == "ready"
-    lengths = {float(length) for length in result["lengths"].split()}
-    assert len(lengths) == 1
-    assert lengths.pop() == pytest.approx(2.0, abs=0.1)
+    return result
+
+
+@in_browser
+def test_the_player_in_a_browser(page, tmp_path):
+    result = browse(page, CONTROLS, tmp_path)
+    assert len(set(result["lengths"])) == 1
+    assert result["lengths"][0] == pytest.approx(2.0, abs=0.1)
     assert result["moved"] > 0.2
     assert result["stems"] == [False, True, True, True, True]
     assert result["solo"] == [False, False, True, False, False]
@@ -161,3 +240,50 @@ def test_the_player_in_a_browser(page, tmp_path):
     assert len(result["pictures"]) == 9
     assert all(width > 40 for width in result["pictures"])
     assert result["paused"]
+
+
+@in_browser
+def test_what_is_heard_across_pieces(tmp_path, monkeypatch):
+    """In every row the sound itself, from where it should begin, and all rows in step."""
+    monkeypatch.setattr(report_page, "PIECE", 1)
+    rate = 44100
+    sound = music(4.3, rate, 1) + 0.02 * np.random.default_rng(1).standard_normal((1, 189630))
+    sound = torch.from_numpy(sound.astype(np.float32))
+    page = Separation([{"bass": sound, "drums": 0.5 * sound}], sound, rate).report(tmp_path / "r")
+    result = browse(page.read_text(), RECORD, tmp_path)
+    assert result["most"] <= 3  # pieces decoded at a time, of five
+    assert result["after"] == [0, 0]
+    for take, begin in (("whole", 0.0), ("part", 0.97)):
+        rows = np.array(result[take])
+        first = int(np.argmax(np.abs(rows[0]) > 1e-3)) - round(0.002 * result["rate"])
+        expected = soxr.resample(sound[0].numpy(), rate, result["rate"])
+        expected = expected[round(begin * result["rate"]) :]
+        heard = rows[:, first : first + len(expected)]
+        lags = [_lag(heard[0], expected, at, result["rate"]) for at in np.arange(0.2, 3.2, 0.1)]
+        assert max(map(abs, lags)) < 0.005, "where it begins"
+        assert max(lags) - min(lags) < 1e-4, "the pieces join"
+        # Row against row there is nothing to forgive: three samples' delay would show as much.
+        np.testing.assert_allclose(heard[1], heard[0], atol=0.05)
+        np.testing.assert_allclose(heard[2], 0.5 * heard[0], atol=0.05)
+
+
+def _lag(heard, expected, at, rate, length=0.1, reach=0.01):
+    """Seconds by which `heard` is behind `expected` around `at`; asserts that they are alike."""
+    start, stop, most = (round(x * rate) for x in (at, at + length, reach))
+    wanted = expected[start:stop] / np.linalg.norm(expected[start:stop])
+    likeness = []
+    for lag in range(-most, most + 1):
+        part = heard[start + lag : stop + lag]
+        likeness.append(float(part @ wanted / (np.linalg.norm(part) + 1e-9)))
+    assert max(likeness) > 0.9
+    return (int(np.argmax(likeness)) - most) / rate
+
+
+@in_browser
+def test_a_phone_shows_all_and_can_be_touched(separation, tmp_path):
+    text = separation.report(tmp_path / "r", title="a" * 90 + " and words").read_text()
+    result = browse(text, PHONE, tmp_path)
+    assert result["width"] <= 390
+    assert len(result["touched"]) == 1 + 3 * 5
+    assert all(width >= 44 and height >= 40 for *_, width, height in result["touched"])
+    assert all(left >= 0 and right <= 390 for left, right, *_ in result["all"])

@@ -1,10 +1,13 @@
 """The commands as they are typed, on the stand-in."""
 
+import shutil
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from mgdm_audio.errors import PriorError
+from mgdm_audio.evaluation import EvaluationError
 from recipes.slakh.__main__ import cli
 from recipes.slakh.layout import LayoutError
 from recipes.slakh.messages import run
@@ -35,6 +38,43 @@ def test_a_partial_split_is_refused_before_any_work(slakh, tmp_path):
     with pytest.raises(LayoutError, match="Use --allow-partial"):
         invoke("prepare", slakh, tmp_path, "--split", "test")
     assert not list(tmp_path.iterdir())
+
+
+def test_all_splits_are_looked_at_before_any_work(slakh, tmp_path):
+    """validation is not there: better known now than after hours of train."""
+    with pytest.raises(LayoutError, match="validation: no tracks"):
+        invoke(
+            "prepare",
+            slakh,
+            tmp_path / "out",
+            "--split",
+            "test",
+            "--split",
+            "validation",
+            "--allow-partial",
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_prior_that_is_not_converted_yet_is_named_with_the_command(slakh, tmp_path):
+    arguments = ("separate", slakh / "test", "--row", "mgdm-r6", "--out", tmp_path / "runs")
+    with pytest.raises(PriorError, match=r"mgdm_audio.convert CHECKPOINT\.\.\. .*priors/msdm"):
+        invoke(*arguments, "--priors", tmp_path / "priors", "--allow-partial", "--device", "cpu")
+
+
+def test_a_missing_ffmpeg_is_said_before_any_work(slakh, rows_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda tool: None)
+    arguments = ("all", slakh / "test", "--out", tmp_path / "runs", "--rows", rows_file)
+    with pytest.raises(EvaluationError, match="install ffmpeg"):
+        invoke(*arguments, "--museval", "--allow-partial", "--device", "cpu")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_all_is_for_one_process(slakh, tmp_path, monkeypatch):
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    result = invoke("all", slakh / "test", "--out", tmp_path, "--allow-partial")
+    assert "many workers run separate" in result.output
 
 
 @pytest.mark.parametrize("error", [LayoutError("x.flac: missing"), PriorError("no such prior")])

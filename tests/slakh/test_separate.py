@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import soundfile
 import torch
 from click.testing import CliRunner
 
-from mgdm_audio.engine import SAMPLERS
+from mgdm_audio.engine import SAMPLERS, sample
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import load_prior
 from recipes.slakh import separate as module
@@ -92,16 +93,16 @@ def test_a_cut_run_goes_on_where_it_was(runs, tracks, prior, rows_file, tmp_path
         if len(calls) == 4:
             raise KeyboardInterrupt
         calls.append(kwargs["seed"])
-        return sample(*args, **kwargs)
+        return original(*args, **kwargs)
 
-    sample = module.sample
+    original = module.sample
     monkeypatch.setattr(module, "sample", counted)
     with pytest.raises(KeyboardInterrupt):  # in the second chunk of the second track
         separate_tracks(tracks, row, loaded, tmp_path, CPU)
     before = list(calls)
     calls.clear()
     monkeypatch.setattr(
-        module, "sample", lambda *a, **k: (calls.append(k["seed"]), sample(*a, **k))[1]
+        module, "sample", lambda *a, **k: (calls.append(k["seed"]), original(*a, **k))[1]
     )
     separate_tracks(tracks, row, loaded, tmp_path, CPU)
     assert len(before + calls) == 9  # no chunk twice
@@ -122,6 +123,33 @@ def test_other_settings_do_not_mix(runs, tracks, prior, rows_file):
     row = replace(read_rows(rows_file)["dirac"], seed=1)
     with pytest.raises(LayoutError, match="a run with other settings"):
         separate_tracks(tracks, row, load_prior(prior, "cpu"), runs / "dirac", CPU)
+
+
+def test_other_weights_do_not_mix(runs, tracks, prior, rows_file):
+    """A prior may be trained further under its name, in the middle of a run."""
+    loaded = load_prior(prior, "cpu")
+    with torch.no_grad():
+        next(loaded.denoise.network.parameters()).mul_(1.001)
+    with pytest.raises(LayoutError, match=r"other settings or weights; .* delete .*dirac to start"):
+        separate_tracks(tracks, read_rows(rows_file)["dirac"], loaded, runs / "dirac", CPU)
+
+
+def test_killed_in_a_chunk_it_goes_on(runs, slakh, rows_file, tmp_path):
+    """SIGKILL, as from a scheduler, leaves nothing that has to be cleaned up."""
+    command = [
+        *(sys.executable, "-m", "recipes.slakh", "separate", str(slakh / "test")),
+        *("--row", "mgdm-r1", "--out", str(tmp_path), "--rows", str(rows_file)),
+        *("--device", "cpu", "--allow-partial"),
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    kwargs = {"env": environment, "cwd": ROOT, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, **kwargs) as process:
+        while not list(tmp_path.glob("mgdm-r1/*/.chunks/*.npy")) and process.poll() is None:
+            time.sleep(0.01)
+        process.kill()
+    assert not (tmp_path / "mgdm-r1" / "Track00003" / "separation.json").exists()
+    subprocess.run(command, check=True, **kwargs)
+    assert audio(tmp_path / "mgdm-r1") == audio(runs / "mgdm-r1")
 
 
 def test_chunks_have_seeds_of_their_own():
@@ -225,6 +253,29 @@ def test_every_row_of_the_paper_builds(name, prior):
     stems = [row.published[s] for s in STEMS if s in row.published]
     if stems:
         assert np.mean(stems) == pytest.approx(row.published["all"], abs=0.011)
+
+
+@pytest.mark.parametrize(
+    ("name", "gradients", "others"),
+    [
+        # release, stated: 1,020 gradients and 1,428 passes; ours denoises once more at the start
+        ("mgdm-r6-release", 1020, 1429),
+        # paper: R * (15 * 3 + 5 * 20) and R * 20 * 15
+        ("mgdm-r6", 870, 1801),
+        ("mgdm-g90", 1800, 301),
+        ("msdm-dirac", 0, 300),
+        ("pnp-dm", 0, 3000),
+    ],
+)
+def test_cost_of_the_published_settings(name, gradients, others, prior):
+    row, calls = PAPER_ROWS[name], []
+    loaded = replace(
+        load_prior(prior, "cpu"), denoise=lambda x, sigma: x / (1 + sigma.reshape(-1, 1, 1) ** 2)
+    )
+    sampler, sigmas = row.build(loaded, torch.zeros(1, 1, 4)), row.sigmas(loaded)
+    sample(sampler, sigmas, (1, 4, 4), seed=0, callback=calls.append)
+    assert calls[-1].gradient_calls == gradients
+    assert calls[-1].denoiser_calls - calls[-1].gradient_calls == others
 
 
 def test_the_release_stops_at_the_level_it_is_known_to_stop_at(prior):

@@ -7,6 +7,7 @@ by name; only oracles look at the references.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -14,10 +15,16 @@ import numpy as np
 STEMS = ("bass", "drums", "guitar", "piano")
 Stems = Mapping[str, np.ndarray]
 _WINDOW, _HOP = 2048, 512
+_HTDEMUCS = "955717e8"  # what the file of its weights is called
 
 
 class Unavailable(Exception):
     """A peer that is not installed here; the message says what is missing."""
+
+
+def unchanged(mixture: np.ndarray, references: np.ndarray, samplerate: int) -> Stems:
+    """The mixture for every stem: the zero that improvements are counted from."""
+    return dict.fromkeys(STEMS, mixture)
 
 
 def hpss(mixture: np.ndarray, references: np.ndarray, samplerate: int) -> Stems:
@@ -77,6 +84,8 @@ def oracle_nmf(
 def htdemucs(mixture: np.ndarray, references: np.ndarray, samplerate: int) -> Stems:
     """HTDemucs (Rouard et al., ICASSP 2023), of which bass and drums are two of our stems.
 
+    Level and mean are taken out and put back, as its own command does. Nothing is downloaded.
+
     Raises:
         Unavailable: the demucs package or its weights are not here.
     """
@@ -87,15 +96,18 @@ def htdemucs(mixture: np.ndarray, references: np.ndarray, samplerate: int) -> St
         raise Unavailable("the demucs package is not installed") from error
     import torch
 
-    try:
-        model = get_model("htdemucs")
-    except (OSError, RuntimeError) as error:  # no network, or no room for the weights
-        raise Unavailable(f"the weights of htdemucs cannot be had ({error})") from error
+    cache = Path(torch.hub.get_dir()) / "checkpoints"
+    if not list(cache.glob(f"{_HTDEMUCS}*")):
+        raise Unavailable(
+            f"its weights are not in {cache}; `demucs -n htdemucs FILE` fetches them once"
+        )
+    model = get_model("htdemucs")
     rate = model.samplerate
     audio = librosa.resample(mixture, orig_sr=samplerate, target_sr=rate)
+    mean, std = audio.mean(), audio.std() + 1e-8
     with torch.inference_mode():
-        stereo = torch.from_numpy(np.stack([audio, audio]))[None]
-        done = apply_model(model, stereo)[0].mean(1).numpy()
+        stereo = torch.from_numpy(np.stack([audio, audio]) - mean)[None] / std
+        done = apply_model(model, stereo, shifts=0)[0].mean(1).numpy() * std + mean
     stems = {}
     for name, stem in zip(model.sources, done, strict=True):
         if name in STEMS:
@@ -105,6 +117,7 @@ def htdemucs(mixture: np.ndarray, references: np.ndarray, samplerate: int) -> St
 
 
 PEERS: dict[str, Callable[[np.ndarray, np.ndarray, int], Stems]] = {
+    "mixture": unchanged,
     "hpss": hpss,
     "oracle_nmf": oracle_nmf,
     "oracle_mask": oracle_mask,

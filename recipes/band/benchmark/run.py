@@ -7,21 +7,31 @@ import math
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from mgdm_audio.engine import DenoiserError, SamplingError
-from mgdm_audio.evaluation import Summary, WindowScores, summarise, window_scores
+from mgdm_audio.evaluation import (
+    Summary,
+    WindowScores,
+    bss_eval,
+    bss_medians,
+    summarise,
+    window_scores,
+)
 from mgdm_audio.evaluation.files import read_scores, write_scores
+from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior
 from recipes.slakh.layout import read_track
 from recipes.slakh.loading import load_stems
+from recipes.slakh.priors import fingerprint
 
 from .systems import STEMS, System, run_system
+
+_BSS = "bss_eval"
 
 
 class Cost(NamedTuple):
@@ -39,6 +49,7 @@ class Result(NamedTuple):
     scores: list[WindowScores]
     costs: list[Cost]
     stems: tuple[str, ...]
+    bss: dict[str, dict[str, float]]
 
     def summary(self, silent: str) -> Summary:
         """Means and intervals; stems that the system does not make are NaN, and so is the mean."""
@@ -52,120 +63,111 @@ class Result(NamedTuple):
         )
 
 
-def measure(
-    system: System,
-    tracks: Sequence[Path],
-    prior: Prior,
-    out: Path,
-    device: torch.device,
-    batch: int = 4,
-    seconds: float | None = None,
-    progress: Callable[[str], None] = lambda name: None,
-) -> Result:
-    """Separate and score every track that is not scored yet; returns the scores of all.
+class Runner:
+    """What all measurements of a run share.
 
     Args:
-        tracks: folders with bass, drums, guitar and piano as .flac or .wav.
-        out: folder for ``TRACK.csv`` and ``TRACK.json``.
-        seconds: of each track, from its start; by default all.
-
-    Raises:
-        ValueError: `out` holds scores with other settings.
-        Unavailable: see `run_system`.
+        prior: of the systems that have one.
+        device: of the prior.
+        batch: windows a denoiser call.
+        progress: called with a label, the cost in denoiser passes times seconds of audio, and
+            whether there was work to do.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    _same_settings(out / "system.json", system, prior, seconds)
-    scores, costs, stems = [], [], STEMS
-    for folder in tracks:
-        table, note = out / f"{folder.name}.csv", out / f"{folder.name}.json"
-        if not note.exists():
-            cost, stems, scored = _measure_track(system, folder, prior, device, batch, seconds)
-            write_scores(scored, STEMS, table)
-            _write(note, json.dumps({**cost._asdict(), "stems": stems}))
-        noted = json.loads(note.read_text(encoding="utf-8"))
-        stems = tuple(noted.pop("stems"))
-        scores.append(read_scores(table))
-        costs.append(Cost(**noted))
-        progress(folder.name)
-    return Result(scores, costs, stems)
+
+    def __init__(
+        self,
+        prior: Prior,
+        device: torch.device,
+        batch: int = 4,
+        progress: Callable[[str, float, bool], None] = lambda label, amount, worked: None,
+    ):
+        self.prior, self.device, self.batch, self.progress = prior, device, batch, progress
+        self.weights = fingerprint(prior)
+
+    def measure(
+        self,
+        system: System,
+        tracks: Sequence[Path],
+        out: Path,
+        seconds: float | None = None,
+        bss_seconds: float = 0.0,
+    ) -> Result:
+        """Separate and score every track that is not scored yet; returns the scores of all.
+
+        Args:
+            tracks: folders with bass, drums, guitar and piano as .flac or .wav.
+            out: folder for ``TRACK.csv``, ``TRACK.json`` and ``bss_eval/TRACK.json``.
+            seconds: of each track, from its middle; by default all.
+            bss_seconds: of each track, from its middle, that museval scores; 0 for none.
+
+        Raises:
+            ValueError: `out` holds scores with other settings.
+            Unavailable: see `run_system`.
+            SamplingError, DenoiserError: the sampler diverges.
+            EvaluationError: museval or ffmpeg is missing.
+        """
+        out.mkdir(parents=True, exist_ok=True)
+        _same_settings(out / "system.json", self._settings(system, seconds, bss_seconds))
+        scores, costs, stems = [], [], STEMS
+        for folder in tracks:
+            table, note = out / f"{folder.name}.csv", out / f"{folder.name}.json"
+            worked = not note.exists()
+            if worked:
+                self._track(system, folder, out, seconds, bss_seconds)
+            noted = json.loads(note.read_text(encoding="utf-8"))
+            stems = tuple(noted.pop("stems"))
+            scores.append(read_scores(table))
+            costs.append(Cost(**noted))
+            self.progress(folder.name, system.equivalents * costs[-1].audio, worked)
+        files = [out / _BSS / f"{folder.name}.json" for folder in tracks] if bss_seconds else []
+        medians = {name: m for name, m in bss_medians(files).items() if name in stems}
+        return Result(scores, costs, stems, medians)
+
+    def _track(
+        self, system: System, folder: Path, out: Path, seconds: float | None, bss_seconds: float
+    ) -> None:
+        rate = self.prior.samplerate
+        references = _middle(load_stems(read_track(folder, STEMS), rate), seconds, rate)
+        mixture = references.sum(0)
+        began = time.perf_counter()
+        estimate = run_system(system, mixture, references, self.prior, self.device, self.batch)
+        took = time.perf_counter() - began
+        # a stem that is not made is scored as the mixture and left out of the summary
+        stems = np.stack([estimate.stems.get(name, mixture) for name in STEMS])
+        write_scores(
+            window_scores(torch.from_numpy(stems), torch.from_numpy(references), rate),
+            STEMS,
+            out / f"{folder.name}.csv",
+        )
+        if bss_seconds:
+            (out / _BSS).mkdir(exist_ok=True)
+            parts = (torch.from_numpy(_middle(x, bss_seconds, rate)) for x in (stems, references))
+            store = bss_eval(*parts, rate, STEMS, folder.name)
+            store.save(out / _BSS / f"{folder.name}.json")
+        cost = Cost(took, len(mixture) / rate, estimate.forwards, estimate.backwards)
+        made = [name for name in STEMS if name in estimate.stems]
+        # last, because it says that the track is done
+        _write(out / f"{folder.name}.json", json.dumps({**cost._asdict(), "stems": made}))
+
+    def _settings(self, system: System, seconds: float | None, bss_seconds: float) -> dict:
+        """Everything that scores depend on, as plain data."""
+        settings = {k: v for k, v in asdict(system).items() if k not in ("title", "grid")}
+        preset = asdict(QUALITIES[system.quality]) if system.quality else None
+        used = None if system.peer else [self.prior.name, self.weights]
+        asked = {"seconds": seconds, "bss_seconds": bss_seconds}
+        return {**settings, "preset": preset, "prior": used, **asked}
 
 
-def tune(
-    system: System,
-    tracks: Sequence[Path],
-    prior: Prior,
-    device: torch.device,
-    batch: int = 4,
-    seconds: float | None = None,
-    progress: Callable[[str], None] = lambda name: None,
-) -> System:
-    """The candidate of a system's grid with the best mean SI-SDRi; diverging ones are left out.
-
-    Raises:
-        SamplingError: every candidate diverges.
-    """
-    best, best_score, problem = None, -math.inf, None
-    for candidate in system.candidates():
-        try:
-            scores = [
-                _measure_track(candidate, folder, prior, device, batch, seconds)[2]
-                for folder in tracks
-            ]
-        except (DenoiserError, SamplingError) as error:
-            problem = error
-            continue
-        score = summarise(scores, STEMS, "skip").overall.mean
-        progress(f"{system.name} {dict(candidate.options)} {candidate.levels}: {score:.2f} dB")
-        if score > best_score:
-            best, best_score = candidate, score
-    if best is None:
-        raise problem
-    return best
+def _middle(audio: np.ndarray, seconds: float | None, rate: int) -> np.ndarray:
+    """`seconds` of ``[K, T]`` around the middle, or all of it."""
+    length = audio.shape[-1]
+    size = length if seconds is None else min(int(seconds * rate), length)
+    first = (length - size) // 2
+    return np.ascontiguousarray(audio[:, first : first + size])
 
 
-def read_tuned(path: Path, system: System) -> System:
-    """A system with the settings that `write_tuned` noted for it, if it did."""
-    if not path.exists():
-        return system
-    noted = json.loads(path.read_text(encoding="utf-8")).get(system.name)
-    return replace(system, grid={}, **noted) if noted else system
-
-
-def write_tuned(path: Path, system: System) -> None:
-    """Note a system's settings among those of the others."""
-    noted = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    names = ("levels", "rho", "sigma_y", "draws", "options")
-    noted[system.name] = {name: getattr(system, name) for name in names}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, json.dumps(noted, indent=1))
-
-
-def _measure_track(
-    system: System,
-    folder: Path,
-    prior: Prior,
-    device: torch.device,
-    batch: int,
-    seconds: float | None,
-) -> tuple[Cost, tuple[str, ...], WindowScores]:
-    rate = prior.samplerate
-    references = load_stems(read_track(folder, STEMS), rate)
-    references = references[:, : None if seconds is None else int(seconds * rate)]
-    mixture = references.sum(0)
-    began = time.perf_counter()
-    estimate = run_system(system, mixture, references, prior, device, batch)
-    took = time.perf_counter() - began
-    # a stem that is not made is scored as the mixture and left out of the summary
-    stems = np.stack([estimate.stems.get(name, mixture) for name in STEMS])
-    scored = window_scores(torch.from_numpy(stems), torch.from_numpy(references), rate)
-    cost = Cost(took, len(mixture) / rate, estimate.forwards, estimate.backwards)
-    return cost, tuple(name for name in STEMS if name in estimate.stems), scored
-
-
-def _same_settings(path: Path, system: System, prior: Prior, seconds: float | None) -> None:
-    settings = {k: v for k, v in asdict(system).items() if k not in ("title", "grid")}
-    used = None if system.peer else prior.name
-    text = json.dumps({**settings, "prior": used, "seconds": seconds}, indent=1)
+def _same_settings(path: Path, settings: dict) -> None:
+    text = json.dumps(settings, indent=1)
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
         raise ValueError(f"{path}: scores with other settings; delete the folder or use --work.")
     _write(path, text)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from mgdm_audio.audio import Grid, overlap_add
 from mgdm_audio.engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
+from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior
 from mgdm_audio.separator import Separator
 
@@ -29,6 +29,8 @@ else:
 SYSTEMS = Path(__file__).with_name("systems.toml")
 _OVERLAP = 0.25
 _QUANTUM = 1024
+#: Fields that a grid may change; its other entries are the sampler's options.
+_TUNABLE = ("levels", "rho", "sigma_y", "draws")
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,8 @@ class System:
         draws: posterior draws that are averaged.
         sigma_y: of the likelihood.
         options: the sampler's hyper-parameters.
-        grid: values to try for levels, rho, sigma_y or options when settings are tuned.
+        grid: values to try for levels, rho, sigma_y or options when settings are tuned; a table
+            among them sets several at once.
     """
 
     name: str
@@ -61,14 +64,32 @@ class System:
     options: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, list] = field(default_factory=dict)
 
-    def candidates(self) -> Iterator[System]:
-        """This system with every combination of the values in `grid`."""
-        own = {"levels", "rho", "sigma_y", "draws"}
-        for values in itertools.product(*self.grid.values()):
-            chosen = dict(zip(self.grid, values, strict=True))
-            changes = {name: value for name, value in chosen.items() if name in own}
-            options = {name: value for name, value in chosen.items() if name not in own}
-            yield replace(self, **changes, options={**self.options, **options}, grid={})
+    @property
+    def equivalents(self) -> float:
+        """About how many denoiser passes the work is worth, to say how long it will take."""
+        if self.quality is not None:
+            settings = QUALITIES[self.quality]
+            return 1.0 + settings.steps * settings.draws
+        return 36.0 if self.sampler else 10.0 if self.peer == "oracle_nmf" else 2.0
+
+    @property
+    def trials(self) -> int:
+        """How many candidates tuning tries."""
+        return 1 + sum(len(values) - 1 for values in self.grid.values()) if self.grid else 0
+
+    def start(self) -> System:
+        """The first value of every list in the grid, the rest of the grid kept."""
+        system = self
+        for key, values in self.grid.items():
+            system = system.with_value(key, values[0])
+        return system
+
+    def with_value(self, key: str, value: Any) -> System:
+        """This system with one value of its grid: a field, an option, or a table of them."""
+        changes = value if isinstance(value, Mapping) else {key: value}
+        own = {k: v for k, v in changes.items() if k in _TUNABLE}
+        options = {k: v for k, v in changes.items() if k not in _TUNABLE}
+        return replace(self, **own, options={**self.options, **options})
 
 
 class Estimate(NamedTuple):
