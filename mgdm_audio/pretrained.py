@@ -46,7 +46,6 @@ class Prior:
         name: of the prior's folder.
         stride: windows that start at multiples of it (in samples) see the same frames.
         level: RMS of a typical mixture at training, or None if unknown.
-        sigma_one_step: noise level of a one-step estimate, if not the largest of `sigmas`.
     """
 
     denoise: Callable[..., Tensor]
@@ -59,7 +58,6 @@ class Prior:
     name: str
     stride: int = 1
     level: float | None = None
-    sigma_one_step: float | None = None
 
 
 class NetworkDenoiser:
@@ -128,7 +126,6 @@ def load_prior(
         name=folder.name,
         stride=int(getattr(network, "stride", 1)),
         level=_level(network),
-        sigma_one_step=prior.get("sigma_one_step"),
     )
 
 

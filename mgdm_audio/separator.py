@@ -258,8 +258,6 @@ class Separator:
 
     def _sigmas(self) -> Tensor:
         low, high = self.prior.sigmas
-        if self.settings.is_mean:
-            return torch.tensor([self.prior.sigma_one_step or high], dtype=torch.float64)
         return karras_schedule(self.settings.steps, low, high, self.settings.rho)
 
     def _default_batch(self) -> int:

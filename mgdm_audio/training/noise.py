@@ -13,9 +13,8 @@ from torch import Tensor
 class NoiseLevels:
     """Mixture of noise distributions, as shares of the examples (they need not sum to one).
 
-    - `top`: conditional at `top_level`, where a one-step separation is asked for. Without a large
-      share of its own this level is never learnt. Far above `sigma_max` the noise says nothing
-      and hides from the network: what is learnt there is the stems' mean given their mixture.
+    - `top`: conditional at `sigma_max`, where a one-step separation is asked for. Without a large
+      share of its own this level is never learnt.
     - `conditional`: ``sigma_mix = 0``, `sigma` log-uniform.
     - `partial`: `sigma` and ``sigma_mix <= sigma`` both log-uniform.
     - `plain`: ``sigma_mix = sigma`` log-normal around `centre` with `spread` nepers.
@@ -29,7 +28,6 @@ class NoiseLevels:
     plain: float = 0.3
     centre: float = 0.07
     spread: float = 1.5
-    top_level: float | None = None  # sigma_max
 
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Levels ``(sigma, sigma_mix)``, each ``[batch]``, drawn on the generator's device."""
@@ -41,7 +39,7 @@ class NoiseLevels:
         uniform = (low + (high - low) * u).exp()
         normal = torch.randn(batch, generator=generator, device=device)
         normal = (math.log(self.centre) + self.spread * normal).clamp(low, high).exp()
-        top = torch.full_like(uniform, self.top_level or self.sigma_max)
+        top = torch.full_like(uniform, self.sigma_max)
         sigma = torch.stack([top, uniform, uniform, normal])[kind, torch.arange(batch)]
         partial = (low + (uniform.log() - low) * v).exp()
         zero = torch.zeros_like(uniform)

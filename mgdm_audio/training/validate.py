@@ -104,8 +104,7 @@ def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, 
     report = {}
     for name, folder in config["training"].validation.items():
         tracks = load_tracks(Path(folder), prior["sources"], count=count)
-        sigma = prior.get("sigma_one_step", prior["sigma_max"])
-        values = one_step_si_sdri(net, tracks, prior["samplerate"], sigma)
+        values = one_step_si_sdri(net, tracks, prior["samplerate"], prior["sigma_max"])
         report[f"{name}_si_sdri"] = values.nanmean(0).nanmean().item()
         length = min(6 * prior["samplerate"], *(track.shape[-1] for track in tracks))
         clean = torch.stack([track[:, :length] for track in tracks[:4]]).to(device)

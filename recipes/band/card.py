@@ -33,7 +33,7 @@ def si_sdri_table(prior: Prior, sets: dict[str, list[Tensor]], qualities: Sequen
     head = ["set", "method", *prior.sources, "mean"]
     rows = [head, ["---", "---"] + ["---:"] * (len(head) - 2)]
     for name, tracks in sets.items():
-        net, top = prior.denoise.network, prior.sigma_one_step or prior.sigmas[1]
+        net, top = prior.denoise.network, prior.sigmas[1]
         methods = {
             "static Wiener filter (floor)": one_step_si_sdri(
                 net, tracks, prior.samplerate, top, floor=True

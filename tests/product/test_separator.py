@@ -56,22 +56,6 @@ def test_one_step_is_the_denoiser_applied_to_the_mixture(prior):
             torch.testing.assert_close(result.stems[name][0], expected[k], atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize(
-    ("steps", "own", "expected"), [(1, None, [2.0]), (1, 20.0, [20.0]), (3, 20.0, [2.0])]
-)
-def test_a_prior_may_have_a_level_of_its_own_for_one_step_means(prior, steps, own, expected):
-    levels = []
-
-    def remember(x, sigma, sigma_mix):
-        levels.append(float(sigma[0]))
-        return prior.denoise(x, sigma, sigma_mix)
-
-    known = replace(prior, denoise=remember, sigma_one_step=own)
-    separate(known, music(0.4, 22050, 1), 22050, steps=steps)
-    assert levels[:1] == expected
-    assert len(levels) == steps
-
-
 def test_means_differ_by_polarity_and_by_where_frames_begin(prior):
     mixture = music(0.6, 22050, 1)
     parts = []

@@ -58,3 +58,21 @@ def test_exported_weights_are_the_average(tmp_path, run):
         expected, result = run(x, 0.5, 0.0), prior.denoise(x, 0.5, 0.0)
     assert (result - expected).norm() < 5e-3 * expected.norm()
     assert torch.equal(prior.denoise.network.variance, run.variance)
+
+
+def test_a_share_of_a_run_blends_it_into_the_weights_there(tmp_path, run):
+    (tmp_path / "config.toml").write_text(CONFIG)
+    before = {name: w.clone() for name, w in run.state_dict().items()}
+    export(tmp_path / "ema.pt", tmp_path)
+    after = {n: w if n == "variance" else w + torch.randn_like(w) for n, w in before.items()}
+    torch.save(after, tmp_path / "later.pt")
+    export(tmp_path / "later.pt", tmp_path, share=0.25)
+    blended = load_prior(tmp_path, "cpu").denoise.network.state_dict()
+    for name, w in blended.items():
+        expected = 0.75 * before[name] + 0.25 * after[name]
+        torch.testing.assert_close(w, expected, atol=2e-3, rtol=2e-3)
+
+
+def test_a_share_of_nothing_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="share"):
+        export(tmp_path / "ema.pt", tmp_path, share=0.0)
