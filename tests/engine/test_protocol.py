@@ -178,3 +178,22 @@ def test_a_sampler_that_diverges_is_reported():
     sampler = SAMPLERS["daps"](PRIOR.denoise, MixtureSum(MIXTURE, 1e-3), step_size=1e9)
     with pytest.raises(SamplingError, match="diverged"):
         sample(sampler, SIGMAS, (B, K, T))
+
+
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        ("daps", {"n_flow": 0}), ("daps", {"n_langevin": -1}), ("daps", {"step_size": 0.0}),
+        ("daps", {"prior_std": 0.0}), ("daps", {"step_decay": -0.1}),
+        ("reddiff", {"n_gradient": 0}), ("reddiff", {"learning_rate": 0.0}),
+        ("pnpdm", {"rho": 0.0}), ("pnpdm", {"n_denoise": 0}),
+        ("msdm_dirac", {"constrained": -1}), ("msdm_dirac", {"churn": -1.0}),
+        ("msdm_gaussian", {"gamma": 0.0}), ("msdm_gaussian", {"resamplings": 0}),
+        ("dps", {"eta": -0.1}), ("dps", {"zeta": -1.0}), ("mmps", {"eta": 1.5}),
+        ("mmps", {"n_solve": 0}), ("pgdm", {"prior_std": 0.0}), ("pgdm", {"eta": float("nan")}),
+        ("conditional", {"churn": 2.0}), ("diffpir", {"zeta": -0.1}),
+    ],
+)  # fmt: skip
+def test_settings_out_of_range_are_refused_by_name(name, setting):
+    with pytest.raises(ValueError, match=next(iter(setting))):
+        SAMPLERS[name](lambda x, sigma: x, MixtureSum(torch.zeros(1, 1, 8), 0.1), **setting)

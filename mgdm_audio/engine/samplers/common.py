@@ -19,6 +19,39 @@ class ChainState(NamedTuple):
     x: Tensor
 
 
+def at_least(lowest: float, **values: float) -> None:
+    """Check hyper-parameters, given by name.
+
+    Raises:
+        ValueError: naming the one that is less than `lowest`.
+    """
+    for name, value in values.items():
+        if not value >= lowest:
+            raise ValueError(f"{name} must be at least {lowest}, not {value}")
+
+
+def positive(**values: float | None) -> None:
+    """Check hyper-parameters, given by name; None is one that is not set.
+
+    Raises:
+        ValueError: naming the one that is not positive.
+    """
+    for name, value in values.items():
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} must be positive, not {value}")
+
+
+def share(**values: float) -> None:
+    """Check hyper-parameters, given by name.
+
+    Raises:
+        ValueError: naming the one that is outside [0, 1].
+    """
+    for name, value in values.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"{name} is between 0 and 1, not {value}")
+
+
 def require(likelihood, kind: type[Gaussian]):
     """The likelihood, if it is of the kind a sampler can use.
 

@@ -12,6 +12,7 @@ from ..bridge import spread
 from ..denoising import Calls
 from ..likelihoods import MixtureSum
 from ..types import Denoiser, Info, Sampler, Step
+from .common import share
 
 
 class ConditionalState(NamedTuple):
@@ -55,10 +56,7 @@ def conditional(
     """
     if not isinstance(likelihood, MixtureSum):
         raise TypeError(f"needs a MixtureSum, not {type(likelihood).__name__}")
-    if not 0 <= churn <= 1:
-        raise ValueError(f"churn is between 0 and 1, not {churn}")
-    if not 0 <= initial <= 1:
-        raise ValueError(f"initial is between 0 and 1, not {initial}")
+    share(churn=churn, initial=initial)
     y = likelihood.observation
 
     def centre(x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..denoising import Calls, flow
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import ChainState, start
+from .common import ChainState, at_least, positive, start
 
 
 def daps(
@@ -38,7 +38,13 @@ def daps(
         step_decay: the last level's step relative to the first's, linear in between. Paper: 0.01.
         prior_std: if given, the Gaussian's variance is ``s^2 sigma^2 / (s^2 + sigma^2)`` instead of
             the paper's ``sigma^2``.
+
+    Raises:
+        ValueError: if a setting is out of its range.
     """
+    at_least(1, n_flow=n_flow, n_langevin=n_langevin)
+    positive(step_size=step_size, prior_std=prior_std)
+    at_least(0, step_decay=step_decay)
 
     def init(noise: Tensor) -> ChainState:
         return start(likelihood, noise)

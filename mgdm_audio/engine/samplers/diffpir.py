@@ -9,7 +9,7 @@ from torch import Tensor
 from ..denoising import Calls
 from ..likelihoods import LinearGaussian
 from ..types import Denoiser, Info, Sampler, Step
-from .common import ChainState, arrive, require, start
+from .common import ChainState, arrive, require, share, start
 
 
 def diffpir(
@@ -31,8 +31,7 @@ def diffpir(
         ValueError: if ``zeta`` is outside [0, 1].
     """
     require(likelihood, LinearGaussian)
-    if not 0 <= zeta <= 1:
-        raise ValueError(f"zeta is between 0 and 1, not {zeta}")
+    share(zeta=zeta)
 
     def init(noise: Tensor) -> ChainState:
         return start(likelihood, noise)

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..denoising import Calls
 from ..likelihoods import Gaussian
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import ChainState, arrive, require, reverse, start
+from .common import ChainState, arrive, at_least, require, reverse, share, start
 
 
 def dps(
@@ -35,7 +35,10 @@ def dps(
 
     Raises:
         TypeError: if ``normalise`` and the likelihood is not a :class:`Gaussian`.
+        ValueError: if a setting is out of its range.
     """
+    at_least(0, zeta=zeta)
+    share(eta=eta)
     if normalise:
         require(likelihood, Gaussian)
 

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..denoising import Calls
 from ..likelihoods import LinearGaussian, conjugate_gradient
 from ..types import Denoiser, Info, Sampler, Step
-from .common import ChainState, arrive, require, reverse, start
+from .common import ChainState, arrive, at_least, require, reverse, share, start
 
 
 def mmps(
@@ -28,11 +28,11 @@ def mmps(
 
     Raises:
         TypeError: if the likelihood is not linear-Gaussian.
-        ValueError: if ``n_solve`` is less than 1.
+        ValueError: if a setting is out of its range.
     """
     require(likelihood, LinearGaussian)
-    if n_solve < 1:
-        raise ValueError(f"n_solve must be at least 1, not {n_solve}")
+    at_least(1, n_solve=n_solve)
+    share(eta=eta)
 
     def init(noise: Tensor) -> ChainState:
         return start(likelihood, noise)

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..denoising import Calls
 from ..likelihoods import MixtureSum
 from ..types import Denoiser, Info, Sampler, Step
-from .common import ChainState, require, start
+from .common import ChainState, at_least, positive, require, start
 
 Derivative = Callable[[Tensor, Tensor, float], Tensor]
 """``(x, D(x), sigma) -> dx / dsigma`` of the conditional flow."""
@@ -39,8 +39,9 @@ def msdm_dirac(
 
     Raises:
         TypeError: if the likelihood is not a :class:`MixtureSum`.
-        ValueError: if ``resamplings`` is less than 1.
+        ValueError: if a setting is out of its range.
     """
+    at_least(0, constrained=constrained)
     y = require(likelihood, MixtureSum).observation
 
     def constrain(x: Tensor) -> Tensor:
@@ -78,10 +79,9 @@ def msdm_gaussian(
 
     Raises:
         TypeError: if the likelihood is not a :class:`MixtureSum`.
-        ValueError: if ``resamplings`` is less than 1 or ``gamma`` is not positive.
+        ValueError: if a setting is out of its range.
     """
-    if gamma <= 0:
-        raise ValueError(f"gamma must be positive, not {gamma}")
+    positive(gamma=gamma)
     require(likelihood, MixtureSum)
 
     def derivative(x: Tensor, x0: Tensor, sigma: float) -> Tensor:
@@ -102,8 +102,8 @@ def _stochastic_euler(
     resamplings: int,
 ) -> Sampler:
     """Stochastic Euler over a modified derivative, with resampling."""
-    if resamplings < 1:
-        raise ValueError(f"resamplings must be at least 1, not {resamplings}")
+    at_least(1, resamplings=resamplings)
+    at_least(0, churn=churn)
 
     def init(noise: Tensor) -> ChainState:
         return start(likelihood, noise)

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..denoising import Calls
 from ..likelihoods import LinearGaussian
 from ..types import Denoiser, Info, Sampler, Step
-from .common import ChainState, arrive, require, reverse, start
+from .common import ChainState, arrive, at_least, positive, require, reverse, share, start
 
 
 def pgdm(
@@ -36,8 +36,12 @@ def pgdm(
 
     Raises:
         TypeError: if the likelihood is not linear-Gaussian.
+        ValueError: if a setting is out of its range.
     """
     require(likelihood, LinearGaussian)
+    positive(prior_std=prior_std)
+    at_least(0, weight=weight)
+    share(eta=eta)
 
     def init(noise: Tensor) -> ChainState:
         return start(likelihood, noise)

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..denoising import Calls, ancestral
 from ..likelihoods import LinearGaussian
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import ChainState, draw_given, start
+from .common import ChainState, at_least, draw_given, positive, start
 from .daps import langevin
 
 
@@ -36,10 +36,10 @@ def pnpdm(
         rho: spacing of the ancestral levels. Paper: 7.
 
     Raises:
-        ValueError: if a count is less than 1.
+        ValueError: if a setting is out of its range.
     """
-    if min(n_gibbs, n_denoise, n_langevin) < 1:
-        raise ValueError("n_gibbs, n_denoise and n_langevin are at least 1")
+    at_least(1, n_gibbs=n_gibbs, n_denoise=n_denoise, n_langevin=n_langevin)
+    positive(step_size=step_size, rho=rho)
 
     def init(noise: Tensor) -> ChainState:
         return start(likelihood, noise)

@@ -11,7 +11,7 @@ from ..denoising import Calls
 from ..likelihoods import Gaussian, LinearGaussian
 from ..optimiser import AdamState, adam, adam_init
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import start
+from .common import at_least, positive, start
 
 
 class RedDiffState(NamedTuple):
@@ -43,7 +43,13 @@ def reddiff(
         learning_rate: Adam's (betas 0.9 and 0.99). Paper: 0.1, 0.25 or 0.5 by task.
         regularisation: lambda. Paper: 0.25.
         n_gradient: iterations per level. Paper: 1.
+
+    Raises:
+        ValueError: if a setting is out of its range.
     """
+    at_least(1, n_gradient=n_gradient)
+    positive(learning_rate=learning_rate)
+    at_least(0, regularisation=regularisation)
 
     def init(noise: Tensor) -> RedDiffState:
         start(likelihood, noise)
