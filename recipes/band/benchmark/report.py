@@ -20,7 +20,7 @@ SI-SDR improvement over the mixture in dB, mean over windows of 4 s (2 s apart) 
 two stems sound, ± half of the 95 % interval over tracks. Windows in which a stem is silent are
 skipped for that stem; the last column includes them, as published tables on Slakh do (silence then
 scores by how small its estimate is). Cost: passes of the denoiser over the audio (with + without a
-gradient), the same in denoiser equivalents (a pass with its gradient counts for three), and seconds
+gradient; in brackets gradients, where a pass serves several), the same in denoiser equivalents (a pass with its gradient counts for three), and seconds
 of work for a second of audio, the median track's.
 """
 #: How `recipes.band` renders the sets it knows, by the name of their folder.
@@ -144,4 +144,6 @@ def _cost(result: Result) -> Sequence[str]:
     text = f"{speed:.2g}" if math.isfinite(speed) else "-"
     if not calls:
         return ["-", "-", text]
-    return [f"{gradients} + {calls - gradients}", str(calls + 2 * gradients), text]
+    # One pass may serve several gradients: MMPS solves a system of them.
+    passes = f"{gradients} + {calls - gradients}" if gradients <= calls else f"{calls} ({gradients})"
+    return [passes, str(calls + 2 * gradients), text]
