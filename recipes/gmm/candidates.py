@@ -34,19 +34,41 @@ def _grid(levels: int, fixed: dict[str, Any] | None = None, **axes: list[Any]) -
 MGDM = {"learning_rate_unit": "bridge", "n_gibbs": 1, "n_denoise": 1, "index": "last"}
 """What all of MGDM's candidates share."""
 
+PERTURBED = {"draw": "perturbed", "n_gibbs": 1, "n_denoise": 1, "index": "last"}
+"""The same with x_s drawn by perturbing and stepping instead of fitting a Gaussian by Adam."""
 
-def adam_steps(count: int) -> dict[str, int]:
+
+WARM = {"warm_start": True, "transition": "bridge"}
+"""What was found at one level is kept for the next: where the draw ended, and x_t itself."""
+
+
+def gradient_steps(count: int) -> dict[str, int]:
     """The same number of gradient steps at every level."""
     return {"n_gradient": count, "n_gradient_last": count}
 
 
 def mgdm_candidates(budget: int) -> list[Candidate]:
     """MGDM with few levels and many gradient steps, and the reverse, at one cost."""
+    return adam_candidates(budget) + perturbed_candidates(budget)
+
+
+def adam_candidates(budget: int) -> list[Candidate]:
+    """The paper's draw of x_s."""
+    return _by_steps(budget, MGDM, {3: [0.3, 0.6], 5: [0.3, 0.6], 10: [0.3, 0.6]})
+
+
+def perturbed_candidates(budget: int) -> list[Candidate]:
+    """Ours, every fit from the bridge or from where the last one ended."""
+    cold = _by_steps(budget, PERTURBED, {1: [0.6, 0.8, 1.0], 2: [0.6], 3: [0.6]})
+    return cold + [(levels, one | WARM) for levels, one in cold]
+
+
+def _by_steps(budget: int, shared: dict[str, Any], rates: dict[int, list[float]]):
     chosen = []
-    for steps in (1, 3, 5, 10, 16):
+    for steps, choices in rates.items():
         levels = round((budget - 1) / (GRADIENT * steps + 1))
         if levels >= 2:
-            chosen += _grid(levels, MGDM | adam_steps(steps), learning_rate=[0.3, 0.6])
+            chosen += _grid(levels, shared | gradient_steps(steps), learning_rate=choices)
     return chosen
 
 
@@ -65,12 +87,10 @@ CANDIDATES: dict[str, list[Candidate]] = {
     "daps": _grid(60, {"n_langevin": 30}, step_size=[1e-3], prior_std=[None, 0.5]),
     "ddnm": _grid(300, resamplings=[1]) + _grid(100, resamplings=[3]),
     "diffpir": _grid(300, strength=[1.0, 8.0], zeta=[0.3, 1.0]),
-    "dps": _grid(100, zeta=[0.2, 0.3, 0.5, 0.8, 1.2]),
+    "dps": _grid(100, zeta=[0.1, 0.2, 0.3, 0.4, 0.5, 0.8, 1.2], eta=[0.0, 0.5, 1.0]),
     "mgdm": [
         *mgdm_candidates(BUDGET),
-        *_grid(15, MGDM | adam_steps(3) | {"n_gibbs": 2}, learning_rate=[0.6]),
-        *_grid(10, MGDM | adam_steps(10) | {"index": "mixed"}, learning_rate=[0.6]),
-        *_grid(12, MGDM | adam_steps(7) | {"n_denoise": 4}, learning_rate=[0.6]),
+        (37, PERTURBED | gradient_steps(1) | {"learning_rate": 0.6, "n_gibbs": 2} | WARM),
     ],
     "mgdm_free": free_candidates(BUDGET),
     "mmps": [
@@ -80,9 +100,11 @@ CANDIDATES: dict[str, list[Candidate]] = {
     ],
     "msdm_dirac": _grid(300, churn=[0.0, 20.0, 60.0]) + _grid(150, resamplings=[2]),
     "msdm_gaussian": _grid(300, gamma=[0.5, 1.0], churn=[0.0, 20.0]),
-    "pgdm": _grid(100, prior_std=[0.2, 1.0], weight=[1.0, 1.4, 2.0]),
+    "pgdm": _grid(100, prior_std=[0.1, 0.2, 0.4, 1.0], weight=[1.0, 1.4, 2.0, 2.8, 4.0]),
     "pnpdm": _grid(60, n_denoise=[5]) + _grid(15, n_denoise=[20]),
-    "reddiff": _grid(300, learning_rate=[0.03, 0.1], regularisation=[0.25, 1.0]),
+    "reddiff": _grid(
+        300, learning_rate=[0.03, 0.1, 0.3, 1.0], regularisation=[0.05, 0.1, 0.25, 0.5, 1.0]
+    ),
     "tds": [
         *_grid(50, {"particles": 2}, spread=[0.3, 1.0]),
         *_grid(25, {"particles": 4}, spread=[0.3, 1.0]),

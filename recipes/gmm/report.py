@@ -107,11 +107,13 @@ def _more_helps() -> str:
     """Whether more repetitions or gradient steps help, paired by problem."""
     rows = {row["label"]: row for row in load("scaling")}
     sweeps = [
-        ("mgdm R=1, G=10, M=4, 10 levels", "R", (2, 4, 6)),
-        ("mgdm R=1, G=10, M=1, 10 levels", "R", (2, 4, 6)),
-        ("mgdm R=1, G=10, M=1, 30 levels", "R", (2, 4, 6)),
-        ("mgdm R=1, G=1, M=1, 30 levels", "R", (2, 4, 6)),
-        ("mgdm G=1, R=1, M=1, 30 levels", "G", (3, 10, 30)),
+        ("mgdm perturbed R=1, G=1, 20 levels", "R", (2, 4, 6)),
+        ("mgdm perturbed R=1, G=1, 75 levels", "R", (2, 4, 6)),
+        ("mgdm perturbed, warm, R=1, G=1, 75 levels", "R", (2, 4, 6)),
+        ("mgdm perturbed G=1, R=1, 20 levels", "G", (2, 3, 6)),
+        ("mgdm Adam R=1, G=10, 10 levels", "R", (2, 4, 6)),
+        ("mgdm Adam R=1, G=1, 30 levels", "R", (2, 4, 6)),
+        ("mgdm Adam G=1, R=1, 30 levels", "G", (3, 10, 30)),
         ("mgdm_free R=1, 15 levels", "R", (2, 4, 6)),
     ]
     body = []
@@ -122,6 +124,19 @@ def _more_helps() -> str:
             cells.append(f"{letter}={count}: {_paired(more, rows[first])}")
         body.append([first, *cells])
     return _table(["against", "", "", ""], body)
+
+
+def _modes() -> str:
+    """Error of the modes' weights by level; the last column is at the lowest one."""
+    rows = load("modes")
+    levels = [f"{level:g}" for level in rows[0]["levels"]]
+    head = ["trajectories of", *levels, "minus mgdm, paired"]
+    last = {row["label"]: {"distances": row["errors"][-1]} for row in rows}
+    body = []
+    for row in rows:
+        gap = "" if row["label"] == "mgdm" else _paired(last[row["label"]], last["mgdm"])
+        body.append([row["label"], *(f"{mean:.3f}" for mean in row["means"]), gap])
+    return _table(head, body)
 
 
 def _approximation() -> str:
@@ -196,6 +211,10 @@ def write() -> None:
         count = len(load("sizes")[0]["distances"])
         parts.append(f"## Other sizes and noise, nothing tuned on them\n\n{count} problems each.\n")
         parts.append(_sizes())
+    if load("modes"):
+        parts.append("## Where the weights of the modes go wrong\n")
+        parts.append("Total variation between the modes' weights at sigma and the exact ones.\n")
+        parts.append(_modes())
     if load("approximation"):
         parts.append("## Error of the approximate posterior by noise level\n")
         parts.append("Total variation to the exact density, mean over problems.\n")

@@ -8,15 +8,29 @@ from pathlib import Path
 from typing import Any
 
 from .approximations import LEVELS, approximation_errors
-from .candidates import BUDGETS, MGDM, MIXTURE_ONLY, PAPER, PAPER_LEVELS, adam_steps
+from .candidates import (
+    BUDGETS,
+    MGDM,
+    MIXTURE_ONLY,
+    PAPER,
+    PAPER_LEVELS,
+    PERTURBED,
+    gradient_steps,
+)
 from .memory import peak
+from .modes import as_row, exact_errors, trajectory_errors
 from .poisson import poisson_scores
 from .problems import linear_problem, mixture_problem
-from .study import Score, exact_score, prior_score, run, tuned
+from .study import DRAWS, GRID, Score, exact_score, prior_score, run, tuned
 
 RESULTS = Path(__file__).with_name("results")
 ONE = "mgdm_free, one trajectory"
 """Label of the gradient-free form as it comes, levels aside."""
+ADAM = "mgdm, fitted by Adam"
+"""Label of MGDM with the paper's draw of x_s, tuned by itself."""
+
+DOUBLED = ("sums", "operators", "modes")
+"""Parts that take twice as many problems: a ranking hangs on their differences."""
 
 SIZES: dict[str, dict[str, Any]] = {
     "2 sources of 4, 6 modes": {"sources": 2, "modes": 6},
@@ -38,6 +52,7 @@ def compare_on_sums(problems: int) -> list[dict[str, Any]]:
     cases = [mixture_problem(seed) for seed in range(problems)]
     scores = [exact_score(cases), prior_score(cases)]
     scores += [run(name, candidate, cases) for name, candidate in tuned().items()]
+    scores.append(run("mgdm", tuned("adam")["mgdm"], cases, ADAM))
     label = "mgdm, paper's audio settings"
     scores.append(run("mgdm", PAPER, cases, label, grid=PAPER_LEVELS))
     return [_row(score) for score in scores]
@@ -50,6 +65,7 @@ def compare_on_operators(problems: int) -> list[dict[str, Any]]:
     for name, candidate in tuned().items():
         if name not in MIXTURE_ONLY:
             scores.append(run(name, candidate, cases))
+    scores.append(run("mgdm", tuned("adam")["mgdm"], cases, ADAM))
     return [_row(score) for score in scores]
 
 
@@ -84,27 +100,59 @@ def scaling(problems: int) -> list[dict[str, Any]]:
     counts = (1, 2, 4, 6)
     scores = []
 
-    def add(label: str, levels: int, steps: int, **settings: Any) -> None:
-        options = MGDM | adam_steps(steps) | {"learning_rate": 0.5} | settings
+    def add(label: str, levels: int, steps: int, base: dict[str, Any], **settings: Any) -> None:
+        options = base | gradient_steps(steps) | settings
         scores.append(run("mgdm", (levels, options), cases, label))
 
+    adam, ours = MGDM | {"learning_rate": 0.5}, PERTURBED | {"learning_rate": 0.6}
+    for levels in (20, 75):
+        for count in counts:
+            label = f"mgdm perturbed R={count}, G=1, {levels} levels"
+            add(label, levels, 1, ours, n_gibbs=count)
     for count in counts:
-        add(f"mgdm R={count}, G=10, M=4, 10 levels", 10, 10, n_gibbs=count, n_denoise=4)
-    for count in counts:
-        add(f"mgdm R={count}, G=10, M=1, 10 levels", 10, 10, n_gibbs=count)
-    for count in counts:
-        add(f"mgdm R={count}, G=1, M=1, 30 levels", 30, 1, n_gibbs=count)
-    for count in counts:
-        add(f"mgdm R={count}, G=10, M=1, 30 levels", 30, 10, n_gibbs=count)
+        label = f"mgdm perturbed, warm, R={count}, G=1, 75 levels"
+        warm = {"warm_start": True, "transition": "bridge", "learning_rate": 0.8}
+        add(label, 75, 1, ours, n_gibbs=count, **warm)
+    for count in (1, 2, 3, 6):
+        add(f"mgdm perturbed G={count}, R=1, 20 levels", 20, count, ours, learning_rate=0.4)
+    for levels, steps in ((10, 10), (30, 1)):
+        for count in counts:
+            label = f"mgdm Adam R={count}, G={steps}, {levels} levels"
+            add(label, levels, steps, adam, n_gibbs=count)
     for count in (1, 3, 10, 30):
-        add(f"mgdm G={count}, R=1, M=1, 30 levels", 30, count)
+        add(f"mgdm Adam G={count}, R=1, 30 levels", 30, count, adam)
     for count in counts:
         label = f"mgdm_free R={count}, 15 levels"
         scores.append(run("mgdm_free", (15, {"n_gibbs": count}), cases, label))
     for index in ("uniform", "mixed", "near_zero", "last", "ratio", "fixed"):
         level = {"ratio": 0.7, "fixed": 0.3}.get(index)
-        add(f"mgdm index {index}, G=10, 10 levels", 10, 10, index=index, index_sigma=level)
+        add(
+            f"mgdm Adam index {index}, G=10, 10 levels",
+            10,
+            10,
+            adam,
+            index=index,
+            index_sigma=level,
+        )
     return [_row(score) for score in scores]
+
+
+def modes(problems: int) -> list[dict[str, Any]]:
+    """Error of the modes' weights along the levels, for single trajectories and exact draws."""
+    cases = [mixture_problem(seed) for seed in range(problems)]
+    best = tuned()
+    levels, settings = best["mgdm"]
+    plans = {
+        "mgdm": ("mgdm", best["mgdm"]),
+        "mgdm, R = 4": ("mgdm", (levels, settings | {"n_gibbs": 4})),
+        ADAM: ("mgdm", tuned("adam")["mgdm"]),
+        "dps": ("dps", best["dps"]),
+        "pgdm": ("pgdm", best["pgdm"]),
+    }
+    rows = [as_row("exact draws", exact_errors(cases, DRAWS))]
+    for label, (name, candidate) in plans.items():
+        rows.append(as_row(label, trajectory_errors(name, candidate, cases, GRID, DRAWS)))
+    return rows
 
 
 def smc(problems: int) -> list[dict[str, Any]]:
@@ -142,6 +190,7 @@ SECTIONS: dict[str, Callable[[int], list[dict[str, Any]]]] = {
     "cost": cost_quality,
     "sizes": other_sizes,
     "scaling": scaling,
+    "modes": modes,
     "smc": smc,
     "approximation": approximation,
     "poisson": poisson,
@@ -150,7 +199,7 @@ SECTIONS: dict[str, Callable[[int], list[dict[str, Any]]]] = {
 
 def compute(name: str, problems: int) -> None:
     """Run one part and store its figures."""
-    rows = SECTIONS[name](problems)
+    rows = SECTIONS[name](problems * (2 if name in DOUBLED else 1))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 

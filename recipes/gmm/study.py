@@ -19,7 +19,9 @@ from .candidates import (
     BUDGET,
     BUDGETS,
     CANDIDATES,
+    MIXTURE_ONLY,
     Candidate,
+    adam_candidates,
     equivalents,
     free_candidates,
     mgdm_candidates,
@@ -27,7 +29,7 @@ from .candidates import (
 from .problems import Problem, sliced_wasserstein
 
 DRAWS = 200
-LEVELS = (0.01, 10.0, 3.0)
+GRID = (0.01, 10.0, 3.0)
 """Lowest level, highest level and spacing of every sampler's grid."""
 
 TUNED = Path(__file__).with_name("tuned.json")
@@ -94,7 +96,7 @@ def run(
     problems: Sequence[Problem],
     label: str | None = None,
     *,
-    grid: tuple[float, float, float] = LEVELS,
+    grid: tuple[float, float, float] = GRID,
 ) -> Score:
     """Score one setting, on a Karras grid of lowest level, highest level and spacing ``grid``."""
     levels, settings = candidate
@@ -122,22 +124,30 @@ def _best(name: str, candidates: Sequence[Candidate], problems: Sequence[Problem
     return candidates[usable.index(min(usable))]
 
 
-def tune(problems: Sequence[Problem]) -> None:
+def tune(sums: Sequence[Problem], operators: Sequence[Problem], names: Sequence[str] = ()) -> None:
     """Find the best candidates on problems that the study does not use, and store them.
 
+    One setting has to serve both kinds of problems, except for the samplers that know only one.
+
     Every sampler at :data:`~recipes.gmm.candidates.BUDGET`; MGDM and its gradient-free form at all
-    of :data:`~recipes.gmm.candidates.BUDGETS`.
+    of :data:`~recipes.gmm.candidates.BUDGETS`. Under ``"adam"``, MGDM with the paper's draw of x_s.
+    With ``names``, only these samplers; what is stored for the others stays.
     """
-    best: dict[int, dict[str, Candidate]] = {budget: {} for budget in BUDGETS}
+    best = json.loads(TUNED.read_text("utf-8")) if names else {}
     for budget in BUDGETS:
         both = {"mgdm": mgdm_candidates(budget), "mgdm_free": free_candidates(budget)}
         chosen = CANDIDATES if budget == BUDGET else both
         for name, candidates in chosen.items():
-            best[budget][name] = _best(name, candidates, problems)
+            if name in (names or chosen):
+                cases = [*sums] if name in MIXTURE_ONLY else [*sums, *operators]
+                found = _best(name, candidates, cases)
+                best.setdefault(str(budget), {})[name] = found
+    if "mgdm" in (names or CANDIDATES):
+        best["adam"] = {"mgdm": _best("mgdm", adam_candidates(BUDGET), [*sums, *operators])}
     TUNED.write_text(json.dumps(best, indent=1) + "\n", encoding="utf-8")
 
 
-def tuned(budget: int = BUDGET) -> dict[str, tuple[int, dict[str, Any]]]:
-    """The settings that :func:`tune` found for a budget, by sampler."""
+def tuned(budget: int | str = BUDGET) -> dict[str, tuple[int, dict[str, Any]]]:
+    """The settings that :func:`tune` found for a budget (or ``"adam"``), by sampler."""
     stored = json.loads(TUNED.read_text("utf-8"))[str(budget)]
     return {name: tuple(one) for name, one in stored.items()}

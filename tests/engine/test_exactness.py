@@ -3,8 +3,13 @@
 import pytest
 import torch
 
-from mgdm_audio.engine import SAMPLERS, MixtureSum, karras_schedule, sample
+from mgdm_audio.engine import SAMPLERS, MixtureSum, Poisson, karras_schedule, sample
 from mgdm_audio.engine.analytic import GaussianMixture, gaussian
+from mgdm_audio.engine.denoising import Calls
+from mgdm_audio.engine.likelihoods import Masked
+from mgdm_audio.engine.noise import Noise
+from mgdm_audio.engine.samplers.perturbed import implicit, observed_noise
+from mgdm_audio.engine.types import Step
 
 K, T, DRAWS = 2, 2, 1000
 
@@ -53,12 +58,82 @@ def distances(name, levels, settings, sigma_y=0.5):
             0.25,
             0.4,
         ),
+        (
+            "mgdm",
+            75,
+            {
+                "draw": "perturbed",
+                "n_gibbs": 1,
+                "n_gradient": 1,
+                "n_gradient_last": 1,
+                "n_denoise": 1,
+                "learning_rate": 0.8,
+                "index": "last",
+                "warm_start": True,
+                "transition": "bridge",
+            },
+            0.3,
+            0.25,
+        ),
+        (
+            "mgdm",
+            60,
+            {
+                "draw": "perturbed",
+                "n_gibbs": 2,
+                "n_gradient": 4,
+                "n_gradient_last": 4,
+                "n_denoise": 4,
+                "learning_rate": 0.8,
+                "index": "last",
+            },
+            0.25,
+            0.4,
+        ),
     ],
 )
 def test_gaussian_posterior(name, levels, settings, mean, covariance):
     error = distances(name, levels, settings)
     assert error[0] < mean
     assert error[1] < covariance
+
+
+def test_perturbed_draw_is_exact_where_the_denoiser_is_linear():
+    count, shrink, width, sigma_y = 20_000, 0.8, 0.7, 0.3
+    likelihood = MixtureSum(torch.full((1, 1, 1), 1.5), sigma_y)
+    calls = Calls(lambda x, sigma: shrink * x)
+    at = Step(0, (1.0,), Noise(0, count, "cpu"))
+    centre, sigma = torch.zeros(count, 3, 1), torch.ones(count)
+    white, noise = at.noise.normal(centre.shape), observed_noise(likelihood, centre, at)
+    offset = torch.zeros_like(centre)
+    for _ in range(3):
+        offset += implicit(calls, likelihood, centre, width, white, offset, noise, sigma)
+    x = (width * (white + offset)).flatten(1)
+    row = shrink * torch.ones(1, 3)
+    gain = width**2 * row.T / (width**2 * row @ row.T + sigma_y**2)
+    covariance = width**2 * (torch.eye(3) - gain @ row)
+    assert torch.allclose(x.mean(0), 1.5 * gain.flatten(), atol=0.02)
+    assert torch.allclose(torch.cov(x.T), covariance, atol=0.02)
+
+
+def test_perturbed_draw_ignores_what_a_mask_hides():
+    mask = torch.tensor([1.0, 0.0]).reshape(1, 1, 2)
+    likelihood = Masked(torch.ones(1, 1, 2), mask, 0.1)
+    at = Step(0, (1.0,), Noise(0, 5, "cpu"))
+    noise = observed_noise(likelihood, torch.zeros(5, 1, 2), at)
+    assert (noise[..., 1] == 0).all()
+    assert (noise[..., 0] != 0).all()
+
+
+def test_perturbed_draw_refuses_what_it_cannot_do():
+    prior, likelihood, _ = problem(0.0)
+    with pytest.raises(ValueError, match="sigma_y"):
+        SAMPLERS["mgdm"](prior.denoise, likelihood, draw="perturbed")
+    counts = Poisson(torch.ones(1, 1, T), lambda x: x.exp().sum(1, keepdim=True))
+    with pytest.raises(TypeError, match="Gaussian"):
+        SAMPLERS["mgdm"](prior.denoise, counts, draw="perturbed")
+    with pytest.raises(ValueError, match="draw"):
+        SAMPLERS["mgdm"](prior.denoise, counts, draw="exact")
 
 
 def test_prior_is_far_outside_the_tolerances():

@@ -5,9 +5,10 @@ import torch
 
 from mgdm_audio.engine import SAMPLERS, karras_schedule, sample
 from recipes.gmm.candidates import BUDGET, CANDIDATES, equivalents
+from recipes.gmm.modes import AT, error, exact_errors, trajectory_errors
 from recipes.gmm.poisson import _problem, by_importance, long_chain
 from recipes.gmm.problems import linear_problem, mixture_problem, sliced_wasserstein
-from recipes.gmm.study import prior_score, run, tuned
+from recipes.gmm.study import GRID, prior_score, run, tuned
 
 
 def test_sliced_distance_of_a_shift_is_its_length_over_root_dimension():
@@ -42,7 +43,7 @@ def test_every_sampler_is_in_the_study_at_equal_cost():
     for name, (levels, settings) in tuned().items():
         reports = []
         sampler = SAMPLERS[name](problem.prior.denoise, problem.likelihood, **settings)
-        sigmas = karras_schedule(levels, 0.01, 10.0, 3.0)
+        sigmas = karras_schedule(levels, *GRID)
         sample(sampler, sigmas, (1, *problem.shape), callback=reports.append)
         cost = equivalents(reports[-1].denoiser_calls, reports[-1].gradient_calls)
         # The exact conditional sampler needs no more than a third of the budget.
@@ -58,3 +59,18 @@ def test_free_form_at_a_tenth_of_the_cost_is_as_good_as_mgdm():
     assert free.mean < mgdm.mean + 0.1
     prior = prior_score(problems)
     assert free.mean < 0.5 * prior.mean
+
+
+def test_weights_of_modes_are_right_for_exact_draws_and_wrong_for_the_prior():
+    problems = [mixture_problem(seed) for seed in range(2)]
+    assert max(max(one) for one in exact_errors(problems, 500)) < 0.05
+    for problem in problems:
+        prior = problem.prior.sample(500, torch.Generator().manual_seed(0))
+        assert error(problem, prior, AT[-1]) > 0.3
+
+
+def test_errors_of_trajectories_are_taken_at_every_level():
+    problems = [mixture_problem(0)]
+    for name, settings in (("dps", {"zeta": 0.3}), ("mgdm", {"n_gradient": 1, "n_denoise": 1})):
+        rows = trajectory_errors(name, (30, settings), problems, GRID, 20)
+        assert [len(one) for one in rows] == [1] * len(AT)

@@ -20,8 +20,9 @@ SI-SDR improvement over the mixture in dB, mean over windows of 4 s (2 s apart) 
 two stems sound, ± half of the 95 % interval over tracks. Windows in which a stem is silent are
 skipped for that stem; the last column includes them, as published tables on Slakh do (silence then
 scores by how small its estimate is). Cost: passes of the denoiser over the audio (with + without a
-gradient; in brackets gradients, where a pass serves several), the same in denoiser equivalents (a pass with its gradient counts for three), and seconds
-of work for a second of audio, the median track's.
+gradient; in brackets gradients, where a pass serves several), the same in denoiser equivalents (a
+pass with its gradient counts for three), and seconds of work for a second of audio, the median
+track's.
 """
 #: How `recipes.band` renders the sets it knows, by the name of their folder.
 _RENDER = {
@@ -145,5 +146,6 @@ def _cost(result: Result) -> Sequence[str]:
     if not calls:
         return ["-", "-", text]
     # One pass may serve several gradients: MMPS solves a system of them.
-    passes = f"{gradients} + {calls - gradients}" if gradients <= calls else f"{calls} ({gradients})"
+    several = gradients > calls
+    passes = f"{calls} ({gradients})" if several else f"{gradients} + {calls - gradients}"
     return [passes, str(calls + 2 * gradients), text]
