@@ -1,0 +1,87 @@
+"""Real recordings of which one stem is known: ``python -m recipes.band.recordings FOLDER...``.
+
+Games for guitarists hold songs in two files, ``guitar.ogg`` and ``song.ogg`` (all else). Debian's
+packages ``fretsonfire-songs-sectoid`` and ``fretsonfire-songs-muldjord`` have eight, free to share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import soundfile
+import torch
+from torch import Tensor
+
+from mgdm_audio import Separator
+from mgdm_audio.evaluation import si_sdr_improvement
+
+
+def find_pairs(folder: Path) -> list[Path]:
+    """Folders below `folder` that hold ``guitar.ogg`` and ``song.ogg``, by path."""
+    return sorted(p.parent for p in folder.rglob("guitar.ogg") if (p.parent / "song.ogg").exists())
+
+
+def read_pair(folder: Path, start: float, seconds: float) -> tuple[Tensor, int]:
+    """Guitar and the rest ``[2, channels, T]``, from `start` on, and the sample rate.
+
+    Raises:
+        ValueError: the two files differ in sample rate or channels, or end before `start`.
+    """
+    parts, rates = [], []
+    for name in ("guitar.ogg", "song.ogg"):
+        with soundfile.SoundFile(folder / name) as file:
+            file.seek(min(int(start * file.samplerate), file.frames))
+            audio = file.read(int(seconds * file.samplerate), dtype="float32", always_2d=True)
+            rates.append((file.samplerate, file.channels))
+        parts.append(torch.from_numpy(audio.T))
+    length = min(part.shape[-1] for part in parts)
+    if rates[0] != rates[1] or not length:
+        raise ValueError(f"{folder}: guitar.ogg and song.ogg differ in format, or are too short")
+    return torch.stack([part[:, :length] for part in parts]), rates[0][0]
+
+
+def score(separator: Separator, parts: Tensor, samplerate: int) -> tuple[float, dict[str, float]]:
+    """SI-SDRi of the guitar (dB, mono, silent windows skipped), and each stem's share of energy."""
+    stems = separator.separate(parts.sum(0), samplerate).stems
+    truth = parts.mean(1)
+    guitar = stems["guitar"].mean(0)
+    estimate = torch.stack([guitar, truth.sum(0) - guitar])
+    energy = {name: float(stem.square().sum()) for name, stem in stems.items()}
+    shares = {name: value / (sum(energy.values()) or 1.0) for name, value in energy.items()}
+    return si_sdr_improvement(estimate, truth, samplerate, silent="skip")[0].item(), shares
+
+
+def table(rows: Sequence[tuple[str, float, dict[str, float]]]) -> str:
+    """One row a song, and their mean, as Markdown."""
+    stems = list(rows[0][2])
+    lines = [["song", "guitar SI-SDRi", *(f"energy in {stem}" for stem in stems)]]
+    lines.append(["---"] + ["---:"] * (len(stems) + 1))
+    for name, value, shares in rows:
+        lines.append([name, f"{value:.2f}", *(f"{shares[stem]:.2f}" for stem in stems)])
+    known = [value for _, value, _ in rows if value == value]
+    lines.append(["mean", f"{sum(known) / max(len(known), 1):.2f}", *[""] * len(stems)])
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+@click.command()
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--prior", default="band")
+@click.option("--quality", default="balanced")
+@click.option("--start", default=45.0, help="Seconds into each song.")
+@click.option("--seconds", default=40.0, help="Of each song.")
+def main(folders, prior, quality, start, seconds) -> None:
+    """How well the guitar of real recordings is told apart."""
+    separator = Separator(prior, quality=quality)
+    rows = []
+    for pair in (pair for folder in folders for pair in find_pairs(folder)):
+        rows.append((pair.name, *score(separator, *read_pair(pair, start, seconds))))
+        click.echo(f"{pair.name}: {rows[-1][1]:.2f} dB", err=True)
+    if not rows:
+        raise click.ClickException(f"no guitar.ogg beside a song.ogg below {folders[0]}")
+    click.echo(table(rows))
+
+
+if __name__ == "__main__":
+    main()
