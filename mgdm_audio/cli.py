@@ -218,8 +218,6 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
         with uncollected():
             from .audio import find_tracks
             from .batch import separate_tracks, unique_names
-            from .devices import keep_memory
-        keep_memory()
         try:
             check_template(given["filename"], given["format"] or DEFAULT_FORMAT, given["report"])
             separator, output = make_separator(given), make_output(given)

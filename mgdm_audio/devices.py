@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
@@ -67,21 +65,6 @@ def free_memory(device: torch.device) -> int:
         kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + kept
     return 2 << 30
-
-
-def keep_memory() -> bool:
-    """Let this process keep the memory of freed tensors for the next ones, where glibc is.
-
-    By default much of it goes back to the system and is cleared again at every use: a tenth of the
-    processor time of a denoiser on a CPU. It is a setting of the whole process, so a program makes
-    it, not a library. Returns whether it could be made.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    trim_threshold, mmap_threshold = -1, -3  # names of <malloc.h>
-    largest = 32 << 20  # more is refused; arrays of whole tracks still go back at once
-    return mallopt is not None and all(
-        [mallopt(trim_threshold, 16 * largest), mallopt(mmap_threshold, largest)]
-    )
 
 
 @contextmanager

@@ -1,9 +1,5 @@
 """Precision and memory by device, without one: what PyTorch says of it is replaced."""
 
-import platform
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -30,11 +26,3 @@ def test_what_is_kept_for_later_counts_as_free(monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 700)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 200)
     assert free_memory(CUDA) == 1500
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a setting of glibc")
-def test_memory_can_be_kept():
-    """In a process of its own, which the setting is for."""
-    program = "from mgdm_audio.devices import keep_memory; print(keep_memory())"
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert run.stdout == "True\n"
