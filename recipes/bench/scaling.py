@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 import soundfile
+
+from recipes.peak import peak_memory
 
 RATE, CHANNELS = 44100, 2
 
@@ -230,17 +231,6 @@ def _busy() -> float | None:
     return (user + nice + system + interrupt + soft) / 100  # USER_HZ, the same on all Linux
 
 
-def _peak() -> float:
-    """Largest resident set of this process, in MiB."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Linux keeps the parent's peak in `ru_maxrss` when a process starts another program.
-        line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**10
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size / 2**20 if sys.platform == "darwin" else size / 2**10
-
-
 def _machine() -> str:
     import torch
 
@@ -278,7 +268,7 @@ def _separate(path: str, prior: str, quality: str, device: str) -> dict:
     if separator.device.type == "cuda":
         machine = f"{torch.cuda.get_device_name(separator.device)}; {machine}"
     return {
-        "peak": round(_peak(), 1),
+        "peak": round(peak_memory(), 1),
         "stages": stages,
         "machine": machine,
         "threads": torch.get_num_threads(),

@@ -7,15 +7,14 @@ over its value after one denoiser call without gradient.
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from mgdm_audio.engine import SAMPLERS, karras_schedule, sample
+from recipes.peak import peak_memory
 
 from .problems import mixture_problem
 
@@ -29,27 +28,17 @@ def peak(name: str, settings: dict[str, Any]) -> float:
     return float(result.stdout)
 
 
-def _resident() -> float:
-    status = Path("/proc/self/status")
-    if status.exists():
-        # Linux keeps the parent's peak in ``ru_maxrss`` when a process starts another program.
-        line = next(one for one in status.read_text().splitlines() if one.startswith("VmHWM"))
-        return int(line.split()[1]) / 2**10
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return size / 2**20 if sys.platform == "darwin" else size / 2**10
-
-
 def _measure(name: str, settings: dict[str, Any]) -> float:
     torch.set_num_threads(1)
     problem = mixture_problem(0)
     with torch.no_grad():
         problem.prior.denoise(torch.zeros(ITEMS, *problem.shape), 1.0)
-    before = _resident()
+    before = peak_memory()
     # Peak memory does not depend on the number of levels.
     sigmas = karras_schedule(LEVELS, 0.5, 2.0, 3.0)
     sampler = SAMPLERS[name](problem.prior.denoise, problem.likelihood, **settings)
     sample(sampler, sigmas, (ITEMS, *problem.shape))
-    return _resident() - before
+    return peak_memory() - before
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def test_masks_sum_to_the_mixture_whatever_the_stems():
 
 
 def test_neighbouring_tones_that_leaked_come_apart():
-    """12 Hz apart is one bin of the denoiser's window and two and four of the long ones."""
+    """24 Hz are two bins of the denoiser's window, and four and nine of the long ones."""
     truth = torch.stack([tone(440.0), tone(464.0)])[None]
     leak = torch.tensor([[0.8, 0.2], [0.2, 0.8]])
     estimate = torch.einsum("kj,cjt->ckt", leak, truth)
