@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from .effects import random_effects
+from .production import master, produced_effects
 from .render import limit, render_song
 from .score import Song
 from .sounds.bank import Bank, sound_bank, training_pack
@@ -43,6 +44,7 @@ class BandDataset(IterableDataset):
         remix: probability that the four stems come from different songs.
         gain: spread in decibels of a random gain a stem and crop.
         effects: random effects on each stem.
+        production: guitars through amplifiers and songs mastered too, see `production`.
         compose: called as ``compose(seed, seconds) -> Song``; None takes our composer.
     """
 
@@ -65,6 +67,7 @@ class BandDataset(IterableDataset):
         remix: float = 0.2,
         gain: float = 2.0,
         effects: bool = True,
+        production: bool = False,
         compose: Callable[[int, float], Song] | None = None,
     ):
         if seconds > song_seconds:
@@ -77,6 +80,7 @@ class BandDataset(IterableDataset):
         self.share_alike, self.weights = share_alike, weights
         self.song_seconds, self.crops, self.window = song_seconds, crops, window
         self.remix, self.gain, self.effects = remix, gain, effects
+        self.production = production
         self.compose = compose
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -106,8 +110,10 @@ class BandDataset(IterableDataset):
         """Song `number` of `lane`, ``[4, T]``."""
         seed = song_seed(self.split, self.seed, lane, number)
         song = self.compose(seed, self.song_seconds)
-        effects = random_effects if self.effects else None
-        return render_song(song, bank, self.samplerate, np.random.default_rng([seed, 1]), effects)
+        effects = produced_effects if self.production else random_effects
+        rng = np.random.default_rng([seed, 1])
+        stems = render_song(song, bank, self.samplerate, rng, effects if self.effects else None)
+        return master(stems, self.samplerate, rng) if self.production else stems
 
     def _crop(self, lane: int, number: int, songs: list[np.ndarray]) -> np.ndarray:
         rng = np.random.default_rng([self.seed, lane, number, 2])

@@ -61,18 +61,30 @@ def compress(
         ratio: decibels in over decibels out above the threshold.
         attack, release: time constants in seconds.
     """
+    return audio * reduction(audio, samplerate, threshold, ratio, attack, release)
+
+
+def reduction(
+    audio: np.ndarray,
+    samplerate: int,
+    threshold: float,
+    ratio: float,
+    attack: float,
+    release: float,
+) -> np.ndarray:
+    """The gain ``[T]`` by which `compress` turns `audio` down; its arguments are the same."""
     blocks = np.abs(np.pad(audio, (0, -len(audio) % BLOCK))).reshape(-1, BLOCK).max(1)
     level = 20 * np.log10(np.maximum(blocks / max(blocks.max(), 1e-9), 1e-5))
-    reduction = np.maximum(level - threshold, 0) * (1 - 1 / ratio)
+    wanted = np.maximum(level - threshold, 0) * (1 - 1 / ratio)
     fast, slow = (float(np.exp(-BLOCK / samplerate / t)) for t in (attack, release))
     smooth, now = [], 0.0
-    for wanted in reduction.tolist():
-        keep = fast if wanted > now else slow
-        now = keep * now + (1 - keep) * wanted
+    for decibels in wanted.tolist():
+        keep = fast if decibels > now else slow
+        now = keep * now + (1 - keep) * decibels
         smooth.append(now)
     gain = 10 ** (-np.array(smooth) / 20)
     centres = (np.arange(len(gain)) + 0.5) * BLOCK
-    return audio * np.interp(np.arange(len(audio)), centres, gain).astype(np.float32)
+    return np.interp(np.arange(len(audio)), centres, gain).astype(np.float32)
 
 
 def drive(audio: np.ndarray, gain: float, bias: float = 0.0) -> np.ndarray:
