@@ -69,10 +69,10 @@ def _chain(
     behind: np.ndarray,
 ) -> np.ndarray:
     """One take: filter, saturate twice at a higher rate, filter; unit root mean square."""
-    x = resample_poly(sosfilt(before, audio), OVERSAMPLING, 1)
+    x = resample_poly(sosfilt(before, audio), OVERSAMPLING, 1).astype(np.float32)
     x = drive(x, gain, bias)
     # Between the stages a capacitor takes the offset out, and some of the bass.
     offset = butter(1, 40.0, "highpass", fs=samplerate * OVERSAMPLING, output="sos")
-    x = drive(sosfilt(offset, x), second)
+    x = drive(sosfilt(offset, x).astype(np.float32), second)
     x = sosfilt(behind, resample_poly(x, 1, OVERSAMPLING))[: len(audio)].astype(np.float32)
     return x / max(float(np.sqrt(np.square(x).mean())), 1e-9)

@@ -22,9 +22,9 @@ def produced_effects(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """`random_effects` ``[T]``, behind an amplifier for some of the guitars."""
-    if stem == "guitar" and audio.any():
-        if rng.random() < AMPLIFIED[any(program in DISTORTED for program in programs)]:
-            audio, programs = amplify(audio, samplerate, rng), ()
+    distorted = any(program in DISTORTED for program in programs)
+    if stem == "guitar" and rng.random() < AMPLIFIED[distorted] and audio.any():
+        audio, programs = amplify(audio, samplerate, rng), ()
     return random_effects(audio, stem, programs, samplerate, rng)
 
 

@@ -130,3 +130,25 @@ def test_conjugate_gradient_solves_items_of_unequal_difficulty():
     b = random(2, 8, seed=7) * torch.tensor([[1.0], [1e-6]], dtype=torch.float64)
     solved = conjugate_gradient(lambda v: torch.einsum("bnm,bm->bn", system, v), b, 60)
     assert torch.allclose(solved, torch.linalg.solve(system, b), rtol=1e-3, atol=1e-12)
+
+
+@pytest.mark.parametrize("rate", [4.0, 20.0, 200.0])
+def test_stabilised_counts_have_unit_variance_at_any_rate(rate):
+    counts = torch.poisson(
+        torch.full((1, 1, 100_000), rate), generator=torch.Generator().manual_seed(0)
+    )
+    residual = Poisson(counts, lambda x0: x0).stabilised().residual(torch.full_like(counts, rate))
+    assert residual.std().item() == pytest.approx(1, abs=0.03)
+    assert residual.mean().abs() < 0.05
+
+
+def test_stabilised_counts_have_nearly_the_posterior_of_the_counts():
+    """Means under a flat prior on a grid of rates, against the gamma law of the exact posterior."""
+    rates = torch.linspace(0.5, 60, 2000).reshape(-1, 1, 1)
+    likelihood = Poisson(torch.full((1, 1, 1), 20.0), lambda x0: x0)
+    for law in (likelihood, likelihood.stabilised()):
+        weight = law.log_prob(rates).double().softmax(0)
+        mean = (weight * rates.flatten()).sum()
+        std = (weight * (rates.flatten() - mean).square()).sum().sqrt()
+        assert mean.item() == pytest.approx(21, abs=0.3)  # Gamma(21, 1)
+        assert std.item() == pytest.approx(21**0.5, rel=0.05)
