@@ -287,7 +287,9 @@ class _Run:
         hop = align * max(round(512 / align), 1)
         halo = -(-max(REACH, 3 * hop) // hop) * hop
         joiners = [Joiner(separator.grid) for _ in range(separator.samples)]
-        refiners = [Refiner(self.length) for _ in range(separator.samples)]
+        # MPS has no complex numbers in all the operators that spectra need.
+        device = separator.device if separator.device.type == "cuda" else "cpu"
+        refiners = [Refiner(self.length, device=device) for _ in range(separator.samples)]
         chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
         self._report(0.0)
         for block in self.blocks:

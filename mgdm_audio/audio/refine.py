@@ -63,10 +63,16 @@ class Refiner:
     Args:
         length: samples of the whole signal.
         windows: see `refine`; each a divisor of the longest.
+        device: where to compute; pieces come from the CPU and go back there.
     """
 
-    def __init__(self, length: int, windows: Sequence[int] = WINDOWS):
-        self.windows = tuple(windows)
+    def __init__(
+        self,
+        length: int,
+        windows: Sequence[int] = WINDOWS,
+        device: torch.device | str = "cpu",
+    ):
+        self.windows, self.device = tuple(windows), device
         longest = max(self.windows)
         # A sample depends on what is up to a window away, in frames that lie on multiples of hops.
         self.chunker = Chunker(length, longest // 2, longest)
@@ -79,5 +85,6 @@ class Refiner:
             mixture: the whole signal, ``[C, length]``.
         """
         for first, last, begin, piece in self.chunker.push(stems):
-            part = torch.from_numpy(mixture[:, begin : begin + piece.shape[-1]]).to(piece)
-            yield refine(piece, part, self.windows)[..., first - begin : last - begin]
+            part = torch.from_numpy(mixture[:, begin : begin + piece.shape[-1]]).to(self.device)
+            refined = refine(piece.to(self.device), part, self.windows)
+            yield refined[..., first - begin : last - begin].cpu()

@@ -54,7 +54,8 @@ def test_silence_is_no_division_by_zero():
 def test_pieces_give_what_the_whole_gives(pieces):
     stems = noise()
     mixture = stems.sum(1) + 0.1 * noise(sources=1, seed=2)[:, 0]
-    refiner, done, start = Refiner(40_000), [], 0
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    refiner, done, start = Refiner(40_000, device=device), [], 0
     filled = torch.nn.functional.pad(stems, (0, max(sum(pieces) - 40_000, 0)))
     for size in pieces:
         done += refiner.push(filled[..., start : start + size], np.asarray(mixture))
