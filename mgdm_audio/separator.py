@@ -289,7 +289,8 @@ class _Run:
         joiners = [Joiner(separator.grid) for _ in range(separator.samples)]
         # MPS has no complex numbers in all the operators that spectra need.
         device = separator.device if separator.device.type == "cuda" else "cpu"
-        refiners = [Refiner(self.length, device=device) for _ in range(separator.samples)]
+        channels = len(self.low)
+        refiners = [Refiner(self.length, channels, device=device) for _ in range(separator.samples)]
         chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
         self._report(0.0)
         for block in self.blocks:

@@ -9,15 +9,21 @@ import torch
 from torch import Tensor
 
 from .blocks import Chunker
+from .stereo import REACH, SEGMENT, spatial_filter
 
 #: Windows in samples: at 22,050 Hz, 186 and 372 ms, two and four times the shipped denoiser's.
 WINDOWS = (4096, 8192)
+
+#: Of the power by which masks share. Estimates of a posterior mean are too even already where the
+#: denoiser is unsure, and a Wiener filter's 1 takes from the weaker stem there.
+EXPONENT = 0.75
 
 
 def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
     """Share the mixture's spectrum among the stems by their power in it (a Wiener filter).
 
-    The variances of the filter are the power spectra of the estimated stems.
+    The variances of the filter are the power spectra of the estimated stems, to the `EXPONENT`;
+    of two channels the stems' places between them count as well (`spatial_filter`).
 
     Args:
         stems: ``[C, K, T]``.
@@ -36,13 +42,22 @@ def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
         )
 
     length = stems.shape[-1]
-    power = spectrum(stems.flatten(0, 1)).abs().square().unflatten(0, stems.shape[:2])
-    total = power.sum(1, keepdim=True)
-    # Far below the frame's own level, equal parts: a share of nothing is no number.
-    floor = 1e-6 * total.mean(2, keepdim=True) + 1e-20
-    masks = (power + floor / stems.shape[1]) / (total + floor)
-    masked = (masks * spectrum(mixture)[:, None]).flatten(0, 1)
+    spectra, mixed = spectrum(stems.flatten(0, 1)).unflatten(0, stems.shape[:2]), spectrum(mixture)
+    if len(stems) == 2:
+        weights = _weights(spectra.abs().square().mean(0))
+        masked = spatial_filter(spectra, mixed, weights, SEGMENT // (window // 2))
+    else:
+        weights = _weights(spectra.abs().square())
+        masked = weights / weights.sum(-3, keepdim=True) * mixed[:, None]
+    masked = masked.flatten(0, 1)
     return torch.istft(masked, window, window // 2, window=shape, length=length).view_as(stems)
+
+
+def _weights(power: Tensor) -> Tensor:
+    """What stems are weighed by, ``[..., K, bins, N]``, from their power."""
+    weights = power**EXPONENT
+    # Far below the frame's own level, equal parts: a share of nothing is no number.
+    return weights + 1e-6 * weights.sum(-3, keepdim=True).mean(-2, keepdim=True) + 1e-20
 
 
 def refine(stems: Tensor, mixture: Tensor, windows: Sequence[int] = WINDOWS) -> Tensor:
@@ -62,6 +77,7 @@ class Refiner:
 
     Args:
         length: samples of the whole signal.
+        channels: of the signal.
         windows: see `refine`; each a divisor of the longest.
         device: where to compute; pieces come from the CPU and go back there.
     """
@@ -69,13 +85,17 @@ class Refiner:
     def __init__(
         self,
         length: int,
+        channels: int,
         windows: Sequence[int] = WINDOWS,
         device: torch.device | str = "cpu",
     ):
         self.windows, self.device = tuple(windows), device
         longest = max(self.windows)
-        # A sample depends on what is up to a window away, in frames that lie on multiples of hops.
-        self.chunker = Chunker(length, longest // 2, longest)
+        # A sample depends on what is up to a window away, in frames that lie on multiples of hops;
+        # in stereo, on the segments of these frames and of their neighbours as well.
+        stereo = channels == 2
+        quantum, halo = (SEGMENT, (REACH + 2) * SEGMENT) if stereo else (longest // 2, longest)
+        self.chunker = Chunker(length, quantum, halo)
 
     def push(self, stems: Tensor, mixture: np.ndarray) -> Iterator[Tensor]:
         """Take stems ``[C, K, n]``, yield refined ones in order.
