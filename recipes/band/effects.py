@@ -46,7 +46,7 @@ def shelf(frequency: float, gain: float, samplerate: int, high: bool) -> np.ndar
     return np.array(section) / section[3]
 
 
-def compress(
+def compression(
     audio: np.ndarray,
     samplerate: int,
     threshold: float,
@@ -54,25 +54,13 @@ def compress(
     attack: float,
     release: float,
 ) -> np.ndarray:
-    """Feed-forward compressor on the peak level of short blocks.
+    """The gain ``[T]`` of a feed-forward compressor on the peak level of short blocks.
 
     Args:
         threshold: in decibels relative to the highest peak.
         ratio: decibels in over decibels out above the threshold.
         attack, release: time constants in seconds.
     """
-    return audio * reduction(audio, samplerate, threshold, ratio, attack, release)
-
-
-def reduction(
-    audio: np.ndarray,
-    samplerate: int,
-    threshold: float,
-    ratio: float,
-    attack: float,
-    release: float,
-) -> np.ndarray:
-    """The gain ``[T]`` by which `compress` turns `audio` down; its arguments are the same."""
     blocks = np.abs(np.pad(audio, (0, -len(audio) % BLOCK))).reshape(-1, BLOCK).max(1)
     level = 20 * np.log10(np.maximum(blocks / max(blocks.max(), 1e-9), 1e-5))
     wanted = np.maximum(level - threshold, 0) * (1 - 1 / ratio)
@@ -186,7 +174,7 @@ def random_effects(
     if len(sections):
         audio = sosfilt(sections, audio).astype(np.float32)
     if on["compress"]:
-        audio = compress(
+        audio = audio * compression(
             audio,
             samplerate,
             threshold=rng.uniform(-24, -8),

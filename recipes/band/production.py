@@ -8,7 +8,7 @@ import numpy as np
 from scipy.signal import sosfilt
 
 from .amplifier import amplify
-from .effects import DISTORTED, random_effects, reduction, shelf
+from .effects import DISTORTED, compression, random_effects, shelf
 from .render import limit
 
 AMPLIFIED = {True: 0.7, False: 0.15}  # chance of an amplifier, by whether the program is distorted
@@ -44,7 +44,7 @@ def master(stems: np.ndarray, samplerate: int, rng: np.random.Generator) -> np.n
         ]
     )
     stems = sosfilt(sections, stems).astype(np.float32)
-    gain = reduction(
+    gain = compression(
         stems.sum(0),
         samplerate,
         threshold=rng.uniform(-18, -4),

@@ -111,7 +111,8 @@ def poisson_scores(problems: int) -> list[PoissonScore]:
         add("prior", prior.sample(DRAWS, torch.Generator().manual_seed(2)), chain, 0)
         for label, (name, levels, settings) in RUNS.items():
             reports = []
-            counts = likelihood.stabilised() if "draw" in settings else likelihood
+            least_squares = settings.get("draw") == "perturbed"
+            counts = likelihood.stabilised() if least_squares else likelihood
             sampler = SAMPLERS[name](prior.denoise, counts, **settings)
             sigmas = karras_schedule(levels, 0.01, 10.0, 3.0)
             x0 = sample(sampler, sigmas, (DRAWS, SOURCES, LENGTH), callback=reports.append)

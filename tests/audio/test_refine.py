@@ -42,7 +42,10 @@ def test_neighbouring_tones_that_leaked_come_apart():
     refined = refine(estimate, truth.sum(1))
     inside = slice(8192, -8192)
     before, after = (float((x - truth)[..., inside].square().mean()) for x in (estimate, refined))
-    assert after < 0.65 * before
+    assert after < 0.65 * before  # half of it is the estimate itself
+    for window in (4096, 8192):
+        masked = soft_masks(estimate, truth.sum(1), window)
+        assert float((masked - truth)[..., inside].square().mean()) < 0.4 * before
 
 
 def test_place_tells_stems_apart_that_sound_alike():

@@ -78,6 +78,7 @@ def test_data_with_production_differ_in_guitars_most_of_all():
 
     pairs = list(zip(songs(False), songs(True), strict=True))
     assert all(np.isfinite(after).all() for _, after in pairs)
-    # Where no master was drawn either, other stems are as they were.
+    # Where no master was drawn, other stems are as they were, and most guitars are.
     same = [sum(np.array_equal(a[i], b[i]) for a, b in pairs) for i in range(4)]
-    assert 1 <= same[2] <= min(same[0], same[1], same[3])
+    assert max(same) < len(pairs)
+    assert 1 <= same[2] < min(same[0], same[1], same[3])
