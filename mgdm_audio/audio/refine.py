@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from .blocks import Chunker
-from .stereo import REACH, SEGMENT, spatial_filter
+from .stereo import REACH, SEGMENT, places, power, spatial_filter
 
 #: Windows in samples: at 22,050 Hz, 186 and 372 ms, two and four times the shipped denoiser's.
 WINDOWS = (4096, 8192)
@@ -34,30 +34,36 @@ def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
     Returns:
         ``[C, K, T]``, summing to the mixture over `K` up to rounding.
     """
+    hop, length = window // 2, stems.shape[-1]
     shape = torch.hann_window(window, device=stems.device).sqrt()
 
     def spectrum(x: Tensor) -> Tensor:
-        return torch.stft(
-            x, window, window // 2, window=shape, pad_mode="constant", return_complex=True
-        )
+        options = {"window": shape, "pad_mode": "constant", "return_complex": True}
+        return torch.stft(x, window, hop, **options).mT
 
-    length = stems.shape[-1]
-    spectra, mixed = spectrum(stems.flatten(0, 1)).unflatten(0, stems.shape[:2]), spectrum(mixture)
-    if len(stems) == 2:
-        weights = _weights(spectra.abs().square().mean(0))
-        masked = spatial_filter(spectra, mixed, weights, SEGMENT // (window // 2))
-    else:
-        weights = _weights(spectra.abs().square())
-        masked = weights / weights.sum(-3, keepdim=True) * mixed[:, None]
-    masked = masked.flatten(0, 1)
-    return torch.istft(masked, window, window // 2, window=shape, length=length).view_as(stems)
+    # A stem and a segment at a time: whole spectra are many times the signal and leave the cache.
+    spectra = torch.stack([spectrum(stem) for stem in stems.unbind(1)], 1)
+    mixed, frames = spectrum(mixture), SEGMENT // hop
+    left, cross = places(spectra, frames) if len(stems) == 2 else (None, None)
+    for number, part in enumerate(spectra.split(frames, 2)):
+        own = mixed[:, number * frames : (number + 1) * frames]
+        if left is None:
+            part.copy_(_shares(power(part)) * own[:, None])
+        else:
+            shares = _shares(power(part).mean(0))
+            part.copy_(spatial_filter(shares, own, left[:, number], cross[:, number]))
+    out = torch.empty_like(stems)
+    for k, stem in enumerate(spectra.unbind(1)):
+        out[:, k] = torch.istft(stem.mT, window, hop, window=shape, length=length)
+    return out
 
 
-def _weights(power: Tensor) -> Tensor:
-    """What stems are weighed by, ``[..., K, bins, N]``, from their power."""
-    weights = power**EXPONENT
+def _shares(powers: Tensor) -> Tensor:
+    """Parts of the mixture, ``[..., K, N, bins]``, from the stems' powers."""
+    weights = powers**EXPONENT
     # Far below the frame's own level, equal parts: a share of nothing is no number.
-    return weights + 1e-6 * weights.sum(-3, keepdim=True).mean(-2, keepdim=True) + 1e-20
+    weights += 1e-6 * weights.sum(-3, keepdim=True).mean(-1, keepdim=True) + 1e-20
+    return weights.div_(weights.sum(-3, keepdim=True))
 
 
 def refine(stems: Tensor, mixture: Tensor, windows: Sequence[int] = WINDOWS) -> Tensor:

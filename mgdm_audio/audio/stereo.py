@@ -15,7 +15,30 @@ REACH = 4
 DIFFUSE = 0.05
 
 
-def spatial_filter(stems: Tensor, mixture: Tensor, weights: Tensor, frames: int) -> Tensor:
+def places(stems: Tensor, frames: int) -> tuple[Tensor, Tensor]:
+    """Spatial covariance of every stem, by segment and frequency: left's entry and the cross entry.
+
+    The trace is 2, so that right's entry is ``2 - left``.
+
+    Args:
+        stems: spectra, complex ``[2, K, N, bins]``.
+        frames: of a segment; segments begin at frame 0.
+
+    Returns:
+        Real and complex, ``[K, segments, bins]`` each.
+    """
+    sums = []
+    for part in stems.split(frames, 2):
+        cross = (part[0] * part[1].conj()).sum(-2)
+        sums.append(torch.stack([*power(part).sum(-2), cross.real, cross.imag]))
+    left, right, *cross = _gather(torch.stack(sums, -2))
+    mean = (left + right) / 2 + 1e-20
+    left = torch.where(left + right > 1e-20, left / mean, torch.ones_like(left))
+    cross = torch.complex(*cross) / mean
+    return DIFFUSE + (1 - DIFFUSE) * left, (1 - DIFFUSE) * cross
+
+
+def spatial_filter(shares: Tensor, mixture: Tensor, left: Tensor, cross: Tensor) -> Tensor:
     """Share a stereo spectrum among stems by their power and their place between the channels.
 
     The multichannel Wiener filter under the local Gaussian model (Duong, Vincent and Gribonval,
@@ -26,56 +49,32 @@ def spatial_filter(stems: Tensor, mixture: Tensor, weights: Tensor, frames: int)
     apart; where all are in the middle, it shares by power alone.
 
     Args:
-        stems: spectra of the estimates, complex ``[2, K, bins, N]``.
-        mixture: complex ``[2, bins, N]``.
-        weights: the stems' power, ``[K, bins, N]``, positive.
-        frames: of a segment; segments begin at frame 0.
+        shares: of the stems in the power, ``[K, N, bins]``, summing to 1 over `K`.
+        mixture: complex ``[2, N, bins]``, the frames of one segment.
+        left, cross: the stems' `places` in that segment, ``[K, bins]``.
 
     Returns:
-        ``[2, K, bins, N]``, summing to the mixture over `K` up to rounding.
+        Complex ``[2, K, N, bins]``, summing to the mixture over `K` up to rounding.
     """
-    places = [_place(stem, frames) for stem in stems.unbind(1)]
-    total = weights.sum(0)
-    shares = [weight / total for weight in weights]
-    # The mixture's covariance [[left, cross], [cross*, right]] in units of the total power.
-    left = sum(
-        share * _spread(p[0], share, frames) for share, p in zip(shares, places, strict=True)
-    )
-    right = 2 - left
-    cross = sum(
-        share * _spread(p[1], share, frames) for share, p in zip(shares, places, strict=True)
-    )
-    determinant = left * right - (cross * cross.conj()).real
-    whitened_left = (right * mixture[0] - cross * mixture[1]) / determinant
-    whitened_right = (left * mixture[1] - cross.conj() * mixture[0]) / determinant
-    out = torch.empty_like(stems)
-    for k, (share, place) in enumerate(zip(shares, places, strict=True)):
-        left, cross = (_spread(part, share, frames) for part in place)
-        out[0, k] = share * (left * whitened_left + cross * whitened_right)
-        out[1, k] = share * (cross.conj() * whitened_left + (2 - left) * whitened_right)
-    return out
+    left, cross = left[:, None], cross[:, None]
+    # The mixture's covariance [[whole, across], [across*, 2 - whole]], in units of its power.
+    whole, across = (shares * left).sum(0), (shares * cross).sum(0)
+    determinant = whole * (2 - whole) - (across * across.conj()).real
+    mixture = mixture / determinant
+    first = (2 - whole) * mixture[0] - across * mixture[1]
+    second = whole * mixture[1] - across.conj() * mixture[0]
+    out = torch.stack([left * first + cross * second, cross.conj() * first + (2 - left) * second])
+    return out.mul_(shares)
 
 
-def _place(stem: Tensor, frames: int) -> tuple[Tensor, Tensor]:
-    """Spatial covariance of ``stem [2, bins, N]`` by segment: left's entry and the cross entry.
-
-    The trace is 2, so that right's entry is ``2 - left``.
-    """
-    left, right = (_gather(channel.abs().square(), frames) for channel in stem)
-    product = stem[0] * stem[1].conj()
-    cross = torch.complex(_gather(product.real, frames), _gather(product.imag, frames))
-    power = (left + right) / 2 + 1e-20
-    left = torch.where(left + right > 1e-20, left / power, torch.ones_like(left))
-    return DIFFUSE + (1 - DIFFUSE) * left, (1 - DIFFUSE) * cross / power
+def power(spectra: Tensor) -> Tensor:
+    """Squared magnitude of a complex tensor, without the root that ``abs`` takes."""
+    return spectra.real.square() + spectra.imag.square()
 
 
-def _gather(values: Tensor, frames: int) -> Tensor:
-    """Sums ``[bins, segments]`` of ``[bins, N]`` over each segment and its neighbours."""
-    whole = F.pad(values, (0, -values.shape[-1] % frames)).unflatten(-1, (-1, frames)).sum(-1)
+def _gather(sums: Tensor) -> Tensor:
+    """Sums ``[..., segments, bins]`` over each segment and its neighbours."""
     size = 2 * REACH + 1
-    return size * F.avg_pool1d(whole, size, stride=1, padding=REACH)
-
-
-def _spread(segments: Tensor, like: Tensor, frames: int) -> Tensor:
-    """Every segment's value in all its frames, ``[bins, N]``."""
-    return segments.repeat_interleave(frames, -1)[..., : like.shape[-1]]
+    flat = sums.movedim(-2, -1).flatten(0, -3)
+    gathered = size * F.avg_pool1d(flat, size, stride=1, padding=REACH)
+    return gathered.unflatten(0, (*sums.shape[:-2],)).movedim(-1, -2)
