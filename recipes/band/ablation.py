@@ -59,6 +59,11 @@ def read_variants(path: Path) -> list[Variant]:
     return variants
 
 
+def read_base(path: Path) -> dict:
+    """The table ``[all]`` of a file: overrides that every variant has, below its own."""
+    return tomllib.loads(path.read_text(encoding="utf-8")).get("all", {})
+
+
 def merge(base: Mapping, changes: Mapping) -> dict:
     """`base` with `changes` put in, table by table."""
     merged = dict(base)
@@ -164,7 +169,8 @@ def document(rows: Sequence[dict], sets: Sequence[str], sigma_max: float) -> str
 Each row changes one thing in `{first["config"]}` and was trained for {first["seconds"]:g} s of
 training time (start-up and validation not counted; `{first["precision"]}`,
 {first["threads"]} threads), with its own cool-down inside that time, from {start}. Names in the
-first column are those of `recipes/band/ablation.toml`. One run a row: differences smaller than
+first column are those of `recipes/band/ablation.toml`, whose table `[all]` changes something in every
+row, for short runs. One run a row: differences smaller than
 that between `baseline` and `seed-2` say nothing.
 
 SI-SDRi of one conditional step (dB, `silent="skip"`, mean over stems, averaged weights) on {tracks}
@@ -197,6 +203,7 @@ def main(seconds, only, precision, count, start, sounds, config, variants, runs,
     """Train and score the variants; write the table OUT and the results beside it as JSON."""
     base = tomllib.loads(config.read_text(encoding="utf-8"))
     base.pop("weights", None)
+    base = merge(base, read_base(variants))
     if sounds:
         base = merge(base, {"training": {"data_options": {"sounds": str(sounds)}}})
     chosen = read_variants(variants)

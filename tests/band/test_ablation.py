@@ -122,6 +122,19 @@ def test_weights_are_taken_where_they_fit(options, tmp_path):
     assert len(list((tmp_path / "runs").glob("*/initial.safetensors"))) == 1
 
 
+def test_what_all_variants_share_lies_below_their_own_changes(options, tmp_path):
+    path = tmp_path / "variants.toml"
+    shared = '[all.training]\noptimizer = "adamw"\nbatch_size = 1\n'
+    path.write_text(shared + VARIANTS.replace('"adamw", noise', '"muon", noise'))
+    invoke(*options, "--only", "baseline", "--only", "adamw")
+    used = {
+        run.name.split("-")[0]: torch.load(run / "state.pt", weights_only=True)["optimizers"]
+        for run in (tmp_path / "runs").iterdir()
+    }
+    assert len(used["baseline"]) == 1  # AdamW alone
+    assert len(used["adamw"]) == 2  # Muon beside it, by the variant's own table
+
+
 def test_unknown_names_are_refused(options, tmp_path):
     result = CliRunner().invoke(main, [*options, "--only", "nothing"])
     assert result.exit_code == 2
