@@ -153,6 +153,12 @@ def quality_help() -> str:
     type=click.IntRange(min=1),
     help="Windows computed together. [default: what fits in memory]",
 )
+@option(
+    "--compile",
+    "compiled",
+    is_flag=True,
+    help="Compile the network first: minutes, then faster. For hours of music on a GPU.",
+)
 @option("--stems", metavar="NAME,...", help="Write only these stems, e.g. bass,drums.")
 @option("--two-stems", metavar="STEM", help="Write STEM, and all else as no_STEM.")
 @option(
@@ -350,7 +356,7 @@ def make_separator(given: dict[str, Any]) -> Separator:
     from .separator import Separator
 
     keys = ("quality", "sampler", "steps", "draws", "samples", "seed", "device", "segment")
-    keys += ("overlap", "batch_size", "residual")
+    keys += ("overlap", "batch_size", "residual", "compiled")
     options = parse_options(given["options"], preset(given["quality"], given["sampler"]))
     return Separator(given["name"], **{key: given[key] for key in keys}, **options)
 

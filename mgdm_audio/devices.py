@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.util import find_spec
 
 import torch
 
@@ -54,6 +57,25 @@ def _cuda_has_bfloat16(device: torch.device) -> bool:
 def _cpu_has_bfloat16() -> bool:
     capabilities = getattr(torch.cpu, "get_capabilities", dict)()
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16"))
+
+
+def require_compiler(device: torch.device) -> None:
+    """Whether `torch.compile` finds what it calls: a C++ compiler, on CUDA Triton and a C compiler.
+
+    Raises:
+        DeviceError: it does not.
+    """
+    variable, names = ("CC", ("cc", "gcc", "clang"))
+    if device.type != "cuda":
+        variable, names = ("CXX", ("g++", "c++", "clang++"))
+    elif find_spec("triton") is None:
+        raise DeviceError("compiling for CUDA needs triton; install it, or leave --compile out.")
+    chosen = os.environ.get(variable)
+    if not any(shutil.which(name) for name in ((chosen,) if chosen else names)):
+        raise DeviceError(
+            f"compiling needs a compiler ({chosen or ' or '.join(names)}), and there is none on "
+            "the path; install one, or leave --compile out."
+        )
 
 
 def free_memory(device: torch.device) -> int:

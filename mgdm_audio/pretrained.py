@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from .devices import autocast, pick_device
+from .devices import autocast, pick_device, require_compiler
 from .errors import PriorError
 from .networks import build_network
 
@@ -69,6 +69,17 @@ class NetworkDenoiser:
         self.network = network.eval().requires_grad_(False)
         self.device, self.conditional = device, conditional
 
+    def compile(self) -> None:
+        """Compile the network: a minute or more at the first call, then faster calls.
+
+        A second batch size or length is compiled for once more, all others then need nothing.
+
+        Raises:
+            DeviceError: there is no compiler.
+        """
+        require_compiler(self.device)
+        self.network.compile()
+
     def __call__(
         self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None
     ) -> Tensor:
@@ -89,7 +100,10 @@ def list_priors() -> dict[str, Path]:
 
 
 def load_prior(
-    name_or_path: str | os.PathLike = "band", device: str | torch.device | None = None
+    name_or_path: str | os.PathLike = "band",
+    device: str | torch.device | None = None,
+    *,
+    compiled: bool = False,
 ) -> Prior:
     """Load a prior.
 
@@ -97,10 +111,12 @@ def load_prior(
         name_or_path: a shipped prior's name, or a folder that holds ``config.toml``,
             ``weights.safetensors`` and, at will, ``card.md``.
         device: as `mgdm_audio.devices.pick_device` takes it.
+        compiled: compile the network at its first call (`torch.compile`), which takes a minute or
+            more and needs a C++ compiler, on CUDA Triton.
 
     Raises:
         PriorError: there is no such prior, or its files are missing, corrupt or tampered with.
-        DeviceError: there is no such device.
+        DeviceError: there is no such device, or, if `compiled`, no compiler.
     """
     device = pick_device(device)
     folder = _find(name_or_path)
@@ -115,8 +131,11 @@ def load_prior(
     _load_weights(network, folder, config)
     conditional = prior.get("conditional", prior["network"] == "band")
     card = folder / CARD
+    denoise = NetworkDenoiser(network, device, conditional)
+    if compiled:
+        denoise.compile()
     return Prior(
-        denoise=NetworkDenoiser(network, device, conditional),
+        denoise=denoise,
         sources=tuple(prior["sources"]),
         samplerate=int(prior["samplerate"]),
         segment=float(prior["segment"]),

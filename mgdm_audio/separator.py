@@ -66,6 +66,7 @@ class Separator:
         refine: sharpen each set of stems by soft masks of longer windows, which helps a posterior
             mean and alters a draw; by default as the preset has it.
         normalize: bring the track to the level of the prior's training data first (and back).
+        compiled: compile the network first, see `load_prior`; worth it for hours of audio on CUDA.
         **options: hyper-parameters of the sampler.
 
     Raises:
@@ -90,10 +91,16 @@ class Separator:
         residual: bool = False,
         refine: bool | None = None,
         normalize: bool = True,
+        compiled: bool = False,
         **options: Any,
     ):
         self.device = pick_device(device)
-        self.prior = prior if isinstance(prior, Prior) else load_prior(prior, self.device)
+        if isinstance(prior, Prior):
+            if compiled:
+                raise ValueError("a loaded prior is used as it is: load_prior(name, compiled=True)")
+            self.prior = prior
+        else:
+            self.prior = load_prior(prior, self.device, compiled=compiled)
         self.settings: Preset = preset(quality, sampler, steps=steps, draws=draws, refine=refine)
         self.settings = self.settings.with_(options={**self.settings.options, **options} or None)
         for name, value in (

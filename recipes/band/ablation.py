@@ -169,9 +169,9 @@ def document(rows: Sequence[dict], sets: Sequence[str], sigma_max: float) -> str
 Each row changes one thing in `{first["config"]}` and was trained for {first["seconds"]:g} s of
 training time (start-up and validation not counted; `{first["precision"]}`,
 {first["threads"]} threads), with its own cool-down inside that time, from {start}. Names in the
-first column are those of `recipes/band/ablation.toml`, whose table `[all]` changes something in every
-row, for short runs. One run a row: differences smaller than
-that between `baseline` and `seed-2` say nothing.
+first column are those of `recipes/band/ablation.toml`, whose table `[all]` changes something in
+every row, for short runs. One run a row: differences smaller than that between `baseline` and
+`seed-2` say nothing.
 
 SI-SDRi of one conditional step (dB, `silent="skip"`, mean over stems, averaged weights) on {tracks}
 of each set; then the squared error relative to the static Wiener filter on `{sets[0]}`, with the

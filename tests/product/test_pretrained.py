@@ -5,8 +5,10 @@ import shutil
 import pytest
 import torch
 
-from mgdm_audio import PriorError, list_priors, load_prior, pretrained
+from mgdm_audio import DeviceError, PriorError, Separator, list_priors, load_prior, pretrained
 from mgdm_audio.pretrained import sha256
+
+from .conftest import music
 
 
 @pytest.fixture
@@ -104,3 +106,28 @@ def test_damage_has_one_clear_sentence(copy, damage, message):
     with pytest.raises(PriorError, match=message) as caught:
         load_prior(copy, "cpu")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
+def test_a_compiled_prior_separates_as_the_plain_one_does(prior_folder):
+    mixture = music(0.4, 22050, channels=1)  # one shape, compiled for once
+    plain, compiled = (
+        Separator(prior_folder, quality="fast", device="cpu", compiled=compiled)
+        for compiled in (False, True)
+    )
+    before = plain.separate(mixture, 22050).stems
+    after = compiled.separate(mixture, 22050).stems
+    assert hasattr(compiled.prior.denoise.network._unet, "get_compiler_config")
+    for name, stem in before.items():
+        torch.testing.assert_close(after[name], stem, atol=1e-5, rtol=0)
+
+
+def test_compiling_without_a_compiler_has_one_clear_sentence(prior_folder, monkeypatch):
+    monkeypatch.setenv("CXX", "/no/such/compiler")
+    with pytest.raises(DeviceError, match=r"/no/such/compiler.*leave --compile out"):
+        load_prior(prior_folder, "cpu", compiled=True)
+
+
+def test_a_loaded_prior_is_not_compiled_behind_its_owner(prior):
+    with pytest.raises(ValueError, match="compiled=True"):
+        Separator(prior, compiled=True)
