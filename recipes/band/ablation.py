@@ -10,6 +10,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,6 +22,7 @@ from torch import nn
 from mgdm_audio.networks import build_network
 from mgdm_audio.training.config import parse_config
 from mgdm_audio.training.validate import LEVELS, scores
+from recipes.bench.scaling import describe_machine
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -132,6 +134,7 @@ def run_variant(
         "parameters": sum(p.numel() for p in net.parameters()),
         "started": started,
         "figures": scores(net.eval(), config, count),
+        "measured": f"{describe_machine()}, {date.today().isoformat()}",
     }
 
 
@@ -161,10 +164,16 @@ def document(rows: Sequence[dict], sets: Sequence[str], sigma_max: float) -> str
     """The whole page: what was done, and the table."""
     first = rows[0]
     start = f"the weights `{first['start']}`" if first["start"] else "random weights"
+    options = f"--seconds-per-variant {first['seconds']:g} --precision {first['precision']}"
+    options += f" --count {first['count']}" if first["count"] else ""
+    options += f" --start {first['start']}" if first["start"] else ""
+    places = " and ".join(sorted({row["measured"] for row in rows if "measured" in row}))
     tracks = "all tracks" if first["count"] is None else f"the first {first['count']} tracks"
     return f"""# Ablations of the band prior
 
-    python -m recipes.band.ablation --help
+    python -m recipes.band.ablation --sounds pack/ {options}
+
+{places}
 
 Each row changes one thing in `{first["config"]}` and was trained for {first["seconds"]:g} s of
 training time (start-up and validation not counted; `{first["precision"]}`,

@@ -231,7 +231,7 @@ def _busy() -> float | None:
     return (user + nice + system + interrupt + soft) / 100  # USER_HZ, the same on all Linux
 
 
-def _machine() -> str:
+def describe_machine() -> str:
     import torch
 
     name = platform.processor() or platform.machine()
@@ -264,7 +264,7 @@ def _separate(path: str, prior: str, quality: str, device: str) -> dict:
     marks.append(time.perf_counter())
     names = ("import", "load", "separate", "write")
     stages = {n: round(b - a, 3) for n, a, b in zip(names, marks, marks[1:], strict=False)}
-    machine = _machine()
+    machine = describe_machine()
     if separator.device.type == "cuda":
         machine = f"{torch.cuda.get_device_name(separator.device)}; {machine}"
     return {
