@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib.util import find_spec
 
 import torch
 
@@ -60,22 +57,19 @@ def _cpu_has_bfloat16() -> bool:
 
 
 def require_compiler(device: torch.device) -> None:
-    """Whether `torch.compile` finds what it calls: a C++ compiler, on CUDA Triton and a C compiler.
+    """Compile a trivial function, so that whatever is missing is told at once, in one sentence.
 
     Raises:
-        DeviceError: it does not.
+        DeviceError: `torch.compile` does not work here.
     """
-    variable, names = ("CC", ("cc", "gcc", "clang"))
-    if device.type != "cuda":
-        variable, names = ("CXX", ("g++", "c++", "clang++"))
-    elif find_spec("triton") is None:
-        raise DeviceError("compiling for CUDA needs triton; install it, or leave --compile out.")
-    chosen = os.environ.get(variable)
-    if not any(shutil.which(name) for name in ((chosen,) if chosen else names)):
+    try:
+        torch.compile(lambda x: torch.sin(x) + 1)(torch.zeros(64, device=device))
+    except Exception as error:  # compilers fail in many ways, none of them a common class
+        reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
         raise DeviceError(
-            f"compiling needs a compiler ({chosen or ' or '.join(names)}), and there is none on "
-            "the path; install one, or leave --compile out."
-        )
+            f"torch.compile does not work on {device} ({reason}); install what it needs (a C++ "
+            "compiler and Python's headers, on CUDA Triton), or leave --compile out."
+        ) from error
 
 
 def free_memory(device: torch.device) -> int:

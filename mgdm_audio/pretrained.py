@@ -72,10 +72,10 @@ class NetworkDenoiser:
     def compile(self) -> None:
         """Compile the network: a minute or more at the first call, then faster calls.
 
-        A second batch size or length is compiled for once more, all others then need nothing.
+        And again when the batch size first changes, when the length does, and for a batch of one.
 
         Raises:
-            DeviceError: there is no compiler.
+            DeviceError: `torch.compile` does not work here.
         """
         require_compiler(self.device)
         self.network.compile()
@@ -111,12 +111,12 @@ def load_prior(
         name_or_path: a shipped prior's name, or a folder that holds ``config.toml``,
             ``weights.safetensors`` and, at will, ``card.md``.
         device: as `mgdm_audio.devices.pick_device` takes it.
-        compiled: compile the network at its first call (`torch.compile`), which takes a minute or
-            more and needs a C++ compiler, on CUDA Triton.
+        compiled: compile the network at its first calls (`torch.compile`), which takes minutes and
+            needs a C++ compiler, on CUDA Triton.
 
     Raises:
         PriorError: there is no such prior, or its files are missing, corrupt or tampered with.
-        DeviceError: there is no such device, or, if `compiled`, no compiler.
+        DeviceError: there is no such device, or, if `compiled`, compiling does not work on it.
     """
     device = pick_device(device)
     folder = _find(name_or_path)

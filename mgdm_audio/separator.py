@@ -66,7 +66,7 @@ class Separator:
         refine: sharpen each set of stems by soft masks of longer windows, which helps a posterior
             mean and alters a draw; by default as the preset has it.
         normalize: bring the track to the level of the prior's training data first (and back).
-        compiled: compile the network first, see `load_prior`; worth it for hours of audio on CUDA.
+        compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
 
     Raises:
@@ -95,6 +95,7 @@ class Separator:
         **options: Any,
     ):
         self.device = pick_device(device)
+        self.compiled = compiled
         if isinstance(prior, Prior):
             if compiled:
                 raise ValueError("a loaded prior is used as it is: load_prior(name, compiled=True)")
@@ -227,6 +228,7 @@ class Separator:
             "refine": self.settings.refine,
             "seed": self.seed,
             "device": str(self.device),
+            "compiled": self.compiled,
             "segment": round(self.grid.window / rate, 3),
             "overlap": round(1 - self.grid.hop / self.grid.window, 3),
         }

@@ -41,9 +41,11 @@ def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
         options = {"window": shape, "pad_mode": "constant", "return_complex": True}
         return torch.stft(x, window, hop, **options).mT
 
-    # A stem and a segment at a time: whole spectra are many times the signal and leave the cache.
-    spectra = torch.stack([spectrum(stem) for stem in stems.unbind(1)], 1)
-    mixed, frames = spectrum(mixture), SEGMENT // hop
+    # Spectra are held once; what is computed from them is made a stem or a segment at a time.
+    mixed, frames = spectrum(mixture), max(SEGMENT // hop, 1)
+    spectra = mixed.new_empty(*stems.shape[:2], *mixed.shape[1:])
+    for k, stem in enumerate(stems.unbind(1)):
+        spectra[:, k] = spectrum(stem)
     left, cross = places(spectra, frames) if len(stems) == 2 else (None, None)
     for number, part in enumerate(spectra.split(frames, 2)):
         own = mixed[:, number * frames : (number + 1) * frames]

@@ -77,4 +77,4 @@ def _gather(sums: Tensor) -> Tensor:
     size = 2 * REACH + 1
     flat = sums.movedim(-2, -1).flatten(0, -3)
     gathered = size * F.avg_pool1d(flat, size, stride=1, padding=REACH)
-    return gathered.unflatten(0, (*sums.shape[:-2],)).movedim(-1, -2)
+    return gathered.unflatten(0, sums.shape[:-2]).movedim(-1, -2)

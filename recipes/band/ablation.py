@@ -62,8 +62,15 @@ def read_variants(path: Path) -> list[Variant]:
 
 
 def read_base(path: Path) -> dict:
-    """The table ``[all]`` of a file: overrides that every variant has, below its own."""
-    return tomllib.loads(path.read_text(encoding="utf-8")).get("all", {})
+    """The table ``[all]`` of a file: overrides that every variant has, below its own.
+
+    Raises:
+        ValueError: it has an unknown table.
+    """
+    tables = tomllib.loads(path.read_text(encoding="utf-8")).get("all", {})
+    if unknown := set(tables) - set(TABLES):
+        raise ValueError(f"{path}: [all] has no table {', '.join(sorted(unknown))}")
+    return tables
 
 
 def merge(base: Mapping, changes: Mapping) -> dict:
@@ -164,14 +171,15 @@ def document(rows: Sequence[dict], sets: Sequence[str], sigma_max: float) -> str
     """The whole page: what was done, and the table."""
     first = rows[0]
     start = f"the weights `{first['start']}`" if first["start"] else "random weights"
-    options = f"--seconds-per-variant {first['seconds']:g} --precision {first['precision']}"
+    options = "--sounds pack/ " if first.get("sounds") else ""
+    options += f"--seconds-per-variant {first['seconds']:g} --precision {first['precision']}"
     options += f" --count {first['count']}" if first["count"] else ""
     options += f" --start {first['start']}" if first["start"] else ""
     places = " and ".join(sorted({row["measured"] for row in rows if "measured" in row}))
     tracks = "all tracks" if first["count"] is None else f"the first {first['count']} tracks"
     return f"""# Ablations of the band prior
 
-    python -m recipes.band.ablation --sounds pack/ {options}
+    python -m recipes.band.ablation {options}
 
 {places}
 
@@ -239,7 +247,7 @@ def main(seconds, only, precision, count, start, sounds, config, variants, runs,
             click.echo(f"{variant.name}: {variant.what}")
             options = {"count": count, "precision": precision, "start": weights}
             result = run_variant(tables, runs / trained, seconds, **options)
-            known[key] = {**conditions, "count": count, **result}
+            known[key] = {**conditions, "sounds": bool(sounds), "count": count, **result}
             _write(results, json.dumps(known, indent=1) + "\n")
         if key in known:
             rows.append({**known[key], "name": variant.name, "what": variant.what})

@@ -232,6 +232,7 @@ def _busy() -> float | None:
 
 
 def describe_machine() -> str:
+    """Processors and what they multiply fast, operating system and PyTorch, in words."""
     import torch
 
     name = platform.processor() or platform.machine()

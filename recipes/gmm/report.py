@@ -20,7 +20,7 @@ seconds as an order of magnitude); 2026-11-24.
 """
 TITLES = {
     "sums": "Sum of four sources, settings tuned on other problems, about 300 equivalents",
-    "rivals": "The leaders on sums again, on many other problems (a machine with AVX2 only)",
+    "rivals": "MGDM and its neighbours on sums, on many other problems (a machine with AVX2)",
     "operators": "General linear operator, the same settings",
     "scaling": "Scaling of MGDM",
     "smc": "Sequential Monte Carlo: particles buy accuracy with memory",

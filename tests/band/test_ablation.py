@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from mgdm_audio.networks import build_network
 from recipes.band import ablation
-from recipes.band.ablation import HERE, fits, main, merge, read_variants
+from recipes.band.ablation import HERE, fits, main, merge, read_base, read_variants
 
 RATE = 8000
 CONFIG = """
@@ -143,6 +143,9 @@ def test_unknown_names_are_refused(options, tmp_path):
     path.write_text('[[variant]]\nname = "a"\nwhat = "b"\nnetwrok = {}\n')
     with pytest.raises(ValueError, match="netwrok"):
         read_variants(path)
+    path.write_text("[all.netwrok]\nwindow = 1\n")
+    with pytest.raises(ValueError, match="netwrok"):
+        read_base(path)
     path.write_text('[[variant]]\nname = "a"\nwhat = "b"\n' * 2)
     with pytest.raises(ValueError, match="twice"):
         read_variants(path)
@@ -166,6 +169,7 @@ def test_every_variant_we_ship_builds():
 
     base = ablation.tomllib.loads((HERE.parents[1] / "priors" / "band" / "config.toml").read_text())
     nets = {}
+    base = merge(base, read_base(HERE / "ablation.toml"))
     for variant in read_variants(HERE / "ablation.toml"):
         tables = merge(base, variant.tables)
         training = parse_config(tables, variant.name)["training"]
