@@ -157,8 +157,8 @@ def quality_help() -> str:
     "--compile",
     "compiled",
     is_flag=True,
-    help="Compile the network first: minutes, then a little faster (9 % on a CPU; not yet measured "
-    "on a GPU). For hours of music.",
+    help="Compile the network first: minutes, then a little faster on a CPU; not yet measured on a "
+    "GPU. For hours of music.",
 )
 @option("--stems", metavar="NAME,...", help="Write only these stems, e.g. bass,drums.")
 @option("--two-stems", metavar="STEM", help="Write STEM, and all else as no_STEM.")

@@ -64,7 +64,7 @@ def require_compiler(device: torch.device) -> None:
     """
     try:
         torch.compile(lambda x: torch.sin(x) + 1)(torch.zeros(64, device=device))
-    except Exception as error:  # compilers fail in many ways, none of them a common class
+    except RuntimeError as error:  # the ancestor of all that tracers and compilers raise
         reason = next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
         raise DeviceError(
             f"torch.compile does not work on {device} ({reason}); install what it needs (a C++ "

@@ -22,7 +22,7 @@ from torch import nn
 from mgdm_audio.networks import build_network
 from mgdm_audio.training.config import parse_config
 from mgdm_audio.training.validate import LEVELS, scores
-from recipes.bench.scaling import describe_machine
+from recipes.machine import describe_machine
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
+from recipes.machine import describe_machine
 from recipes.peak import peak_memory
 
 RATE, CHANNELS = 44100, 2
@@ -229,23 +229,6 @@ def _busy() -> float | None:
         return None
     user, nice, system, _idle, _wait, interrupt, soft = map(int, line.split()[1:8])
     return (user + nice + system + interrupt + soft) / 100  # USER_HZ, the same on all Linux
-
-
-def describe_machine() -> str:
-    """Processors and what they multiply fast, operating system and PyTorch, in words."""
-    import torch
-
-    name = platform.processor() or platform.machine()
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        models = [one for one in info.read_text().splitlines() if one.startswith("model name")]
-        name = models[0].partition(":")[2].strip() if models else name
-        name = f"{len(models)} x {name}" if models else name
-    if hasattr(torch.cpu, "get_capabilities"):
-        names = ("avx2", "avx512", "avx512_bf16", "amx_bf16")
-        has = torch.cpu.get_capabilities()
-        name += f" ({', '.join(one for one in names if has.get(one))})"
-    return f"{name}, {platform.system()}, PyTorch {torch.__version__}"
 
 
 def _separate(path: str, prior: str, quality: str, device: str) -> dict:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import platform
 from datetime import date
-from pathlib import Path
 
 import torch
 
 from mgdm_audio.pretrained import Prior
+from recipes.machine import processors
 
 
 def describe_run(prior: Prior, weights: str, device: torch.device) -> str:
@@ -24,14 +24,4 @@ def _device(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"{_processor()} ({device.type}, {threads} thread{'s' * (threads > 1)})"
-
-
-def _processor() -> str:
-    """The processor's name where Linux tells it, else the architecture."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
+    return f"{processors()[0]} ({device.type}, {threads} thread{'s' * (threads > 1)})"
