@@ -43,7 +43,7 @@ class BandDataset(IterableDataset):
         window: songs that are held at a time.
         remix: probability that the four stems come from different songs.
         gain: spread in decibels of a random gain a stem and crop.
-        effects: random effects on each stem.
+        effects: share of the songs whose stems go through random effects.
         production: guitars through amplifiers and songs mastered too, see `production`.
         compose: called as ``compose(seed, seconds) -> Song``; None takes our composer.
     """
@@ -66,7 +66,7 @@ class BandDataset(IterableDataset):
         window: int = 4,
         remix: float = 0.2,
         gain: float = 2.0,
-        effects: bool = True,
+        effects: float = 1.0,
         production: bool = False,
         compose: Callable[[int, float], Song] | None = None,
     ):
@@ -110,9 +110,11 @@ class BandDataset(IterableDataset):
         """Song `number` of `lane`, ``[4, T]``."""
         seed = song_seed(self.split, self.seed, lane, number)
         song = self.compose(seed, self.song_seconds)
-        effects = produced_effects if self.production else random_effects
         rng = np.random.default_rng([seed, 1])
-        stems = render_song(song, bank, self.samplerate, rng, effects if self.effects else None)
+        effects = None
+        if np.random.default_rng([seed, 3]).random() < self.effects:
+            effects = produced_effects if self.production else random_effects
+        stems = render_song(song, bank, self.samplerate, rng, effects)
         return master(stems, self.samplerate, rng) if self.production else stems
 
     def _crop(self, lane: int, number: int, songs: list[np.ndarray]) -> np.ndarray:
