@@ -20,6 +20,8 @@ class Preset:
         rho: of the Karras schedule.
         options: hyper-parameters of the sampler, as keywords.
         refine: sharpen the mean by soft masks of longer windows (`mgdm_audio.audio.refine`).
+        templates: rounds of windows in which the mean is then fitted by spectra that come back
+            (`mgdm_audio.audio.templates`).
     """
 
     sampler: str
@@ -28,6 +30,7 @@ class Preset:
     rho: float = 7.0
     options: dict[str, Any] = field(default_factory=dict)
     refine: bool = False
+    templates: tuple[tuple[int, ...], ...] = ()
 
     def with_(self, **changes: Any) -> Preset:
         """A copy in which the entries that are not None replace this preset's."""
@@ -47,15 +50,15 @@ class Preset:
         return f"{self.sampler}, {self.steps} step{'s' * (self.steps > 1)}{draws}"
 
 
-MEAN = Preset("conditional", steps=1, options={"initial": 0.0}, refine=True)
+MEAN = Preset("conditional", steps=1, options={"initial": 0.0}, refine=True, templates=((4096,),))
 
 #: ``--quality``; `recipes/bench` measures what each is worth. One conditional step without noise
 #: estimates the posterior mean, which no single draw of more steps beats in SI-SDR. Averaged ones
 #: differ in polarity and in where the frames lie.
 QUALITIES = {
     "fast": MEAN,
-    "balanced": replace(MEAN, draws=2),
-    "best": replace(MEAN, draws=8),
+    "balanced": replace(MEAN, draws=2, templates=((2048, 4096, 8192),)),
+    "best": replace(MEAN, draws=8, templates=2 * ((2048, 4096, 8192),)),
 }
 
 #: ``--sampler``: the settings a sampler starts from when it is chosen by name.
@@ -102,5 +105,7 @@ def preset(quality: str | None = None, sampler: str | None = None, **changes: An
     chosen = QUALITIES[quality or DEFAULT_QUALITY]
     if chosen.is_mean and (changes.get("steps") or 1) > 1:
         # More steps make a draw, which starts from noise and is not to be smoothed.
-        chosen = replace(chosen, options={}, refine=False)
+        chosen = replace(chosen, options={}, refine=False, templates=())
+    if changes.get("refine") is False:
+        chosen = replace(chosen, templates=())
     return chosen.with_(**changes)

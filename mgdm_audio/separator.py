@@ -18,6 +18,7 @@ from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.refine import Refiner
 from .audio.resample import REACH
 from .audio.spectra import band_power
+from .audio.templates import Refitter
 from .devices import explain_memory, free_memory, pick_device
 from .engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
 from .errors import AudioFileError
@@ -90,6 +91,7 @@ class Separator:
         batch_size: int | None = None,
         residual: bool = False,
         refine: bool | None = None,
+        templates: Sequence[Sequence[int]] | None = None,
         normalize: bool = True,
         compiled: bool = False,
         **options: Any,
@@ -102,7 +104,10 @@ class Separator:
             self.prior = prior
         else:
             self.prior = load_prior(prior, self.device, compiled=compiled)
-        self.settings: Preset = preset(quality, sampler, steps=steps, draws=draws, refine=refine)
+        rounds = None if templates is None else tuple(map(tuple, templates))
+        self.settings: Preset = preset(
+            quality, sampler, steps=steps, draws=draws, refine=refine, templates=rounds
+        )
         self.settings = self.settings.with_(options={**self.settings.options, **options} or None)
         for name, value in (
             ("steps", self.settings.steps),
@@ -226,6 +231,7 @@ class Separator:
             "samples": self.samples,
             "options": dict(self.settings.options),
             "refine": self.settings.refine,
+            "templates": [list(windows) for windows in self.settings.templates],
             "seed": self.seed,
             "device": str(self.device),
             "compiled": self.compiled,
@@ -300,6 +306,8 @@ class _Run:
         device = separator.device if separator.device.type == "cuda" else "cpu"
         channels = len(self.low)
         refiners = [Refiner(self.length, channels, device=device) for _ in range(separator.samples)]
+        rounds = separator.settings.templates
+        refitters = [Refitter(self.length, rounds, device) for _ in range(separator.samples)]
         chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
         self._report(0.0)
         for block in self.blocks:
@@ -307,6 +315,10 @@ class _Run:
                 parts = [joiners[index].push(block, stems)]
                 if separator.settings.refine:
                     parts = refiners[index].push(parts[0], self.low)
+                if rounds:
+                    parts = (
+                        done for part in parts for done in refitters[index].push(part, self.low)
+                    )
                 for part in parts:
                     for first, last, begin, piece in chunkers[index].push(part):
                         yield index, *self._finish(first, last, begin, piece, hop)

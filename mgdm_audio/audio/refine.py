@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from .blocks import Chunker
+from .spectra import masking_istft, masking_stft
 from .stereo import REACH, SEGMENT, places, power, spatial_filter
 
 #: Windows in samples: at 22,050 Hz, 186 and 372 ms, two and four times the shipped denoiser's.
@@ -28,24 +29,14 @@ def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
     Args:
         stems: ``[C, K, T]``.
         mixture: ``[C, T]``.
-        window: of the STFT, a Hann window's root on either side, with half-window hops on multiples
-            of the hop.
+        window: of the STFT, see `masking_stft`.
 
     Returns:
         ``[C, K, T]``, summing to the mixture over `K` up to rounding.
     """
-    hop, length = window // 2, stems.shape[-1]
-    shape = torch.hann_window(window, device=stems.device).sqrt()
-
-    def spectrum(x: Tensor) -> Tensor:
-        options = {"window": shape, "pad_mode": "constant", "return_complex": True}
-        return torch.stft(x, window, hop, **options).mT
-
-    # Spectra are held once; what is computed from them is made a stem or a segment at a time.
-    mixed, frames = spectrum(mixture), max(SEGMENT // hop, 1)
-    spectra = mixed.new_empty(*stems.shape[:2], *mixed.shape[1:])
-    for k, stem in enumerate(stems.unbind(1)):
-        spectra[:, k] = spectrum(stem)
+    # Spectra are held once; what is computed from them is made a segment at a time.
+    mixed, spectra = masking_stft(mixture, window), masking_stft(stems, window)
+    frames = max(2 * SEGMENT // window, 1)
     left, cross = places(spectra, frames) if len(stems) == 2 else (None, None)
     for number, part in enumerate(spectra.split(frames, 2)):
         own = mixed[:, number * frames : (number + 1) * frames]
@@ -54,10 +45,7 @@ def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
         else:
             shares = _shares(power(part).mean(0))
             part.copy_(spatial_filter(shares, own, left[:, number], cross[:, number]))
-    out = torch.empty_like(stems)
-    for k, stem in enumerate(spectra.unbind(1)):
-        out[:, k] = torch.istft(stem.mT, window, hop, window=shape, length=length)
-    return out
+    return masking_istft(spectra, window, stems.shape[-1])
 
 
 def _shares(powers: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Spectrograms with a logarithmic frequency axis, for people to look at."""
+"""Spectra to mask, and spectrograms with a logarithmic frequency axis for people to look at."""
 
 from __future__ import annotations
 
@@ -11,6 +11,33 @@ from torch.nn import functional as F
 
 #: Frames computed together where a whole track is looked at: 12 MB of spectrum a channel.
 BLOCK = 1500
+
+
+def masking_stft(x: Tensor, window: int) -> Tensor:
+    """Spectrum for masks: the root of a Hann window on either side, half-window hops.
+
+    Frame `n` is centred on sample ``n * window / 2``; what lies outside the signal is silence.
+
+    Shape: ``[..., T]`` to complex ``[..., N, bins]``.
+    """
+    shape = torch.hann_window(window, device=x.device).sqrt()
+    options = {"window": shape, "pad_mode": "constant", "return_complex": True}
+    size = x.shape[-1] // (window // 2) + 1, window // 2 + 1
+    out = torch.empty(*x.shape[:-1], *size, dtype=torch.complex64, device=x.device)
+    # One at a time, so that spectra are held once.
+    for part, row in zip(out.view(-1, *size), x.reshape(-1, x.shape[-1]), strict=True):
+        part.copy_(torch.stft(row, window, window // 2, **options).mT)
+    return out
+
+
+def masking_istft(spectrum: Tensor, window: int, length: int) -> Tensor:
+    """Inverse of `masking_stft`, complex ``[..., N, bins]`` to ``[..., length]``."""
+    shape = torch.hann_window(window, device=spectrum.device).sqrt()
+    out = torch.empty(*spectrum.shape[:-2], length, device=spectrum.device)
+    rows = zip(out.view(-1, length), spectrum.flatten(0, -3), strict=True)
+    for row, part in rows:
+        row.copy_(torch.istft(part.mT, window, window // 2, window=shape, length=length))
+    return out
 
 
 def band_edges(bins: int, samplerate: int, bands: int, lowest: float = 40.0) -> np.ndarray:

@@ -1,0 +1,200 @@
+"""Stems as few spectra that come back: what is unclear at one moment is often clear at another."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .blocks import Block, Joiner
+from .spectra import masking_istft, masking_stft
+from .stereo import SEGMENT, places, power, spatial_filter
+from .windows import Grid
+
+#: Samples that are modelled together, about: 24 s at 22,050 Hz. Instruments play a few bars alike.
+SECTION = 16 * SEGMENT
+
+#: Spectra a stem and section. More would model the estimates' errors too, fewer not the music.
+TEMPLATES = 32
+
+#: Weight of the estimates against the mixture: their spectra are the only clue to who plays what.
+TRUST = 0.4
+
+#: Multiplicative updates towards the estimates alone, then towards the mixture as well. The former
+#: end before the templates can follow the estimates' errors.
+UPDATES = (12, 8)
+
+#: Share of the model in the result; the rest is the estimate.
+SHARE = 0.75
+
+#: Samples over which a section fades into the next.
+FADE = 4096
+
+
+def fit_templates(
+    stems: Tensor, mixture: Tensor, templates: int = TEMPLATES, seed: int = 0
+) -> Tensor:
+    """Magnitudes of stems as activations times templates, by non-negative matrix factorisation.
+
+    With activations ``A_k`` and templates ``B_k`` of stem `k`, its estimate ``E_k`` and the mixture
+    ``V``, multiplicative updates (Lee and Seung, "Algorithms for non-negative matrix
+    factorization", NIPS 2000) lower
+
+        D(V | sum_k A_k B_k) + TRUST * sum_k D(E_k | A_k B_k),
+
+    D being the generalised Kullback-Leibler divergence; the first of them lower the second sum
+    alone. A note that an estimate has given to the wrong stem for once is better explained by the
+    stem whose templates have it from everywhere else.
+
+    Args:
+        stems: magnitudes ``[K, N, bins]`` of the estimates.
+        mixture: magnitudes ``[N, bins]``, not all zero.
+        templates: a stem.
+        seed: of the matrices that the updates begin with.
+
+    Returns:
+        ``[K, N, bins]``.
+    """
+    unit = mixture.mean()
+    # The divergence has no gradient where a matrix is zero.
+    stems, mixture = stems / unit + 1e-6, mixture / unit + 1e-6
+    bins = mixture.shape[-1]
+    generator = torch.Generator().manual_seed(seed)
+
+    def start(rows: int, columns: int) -> Tensor:
+        matrix = 0.1 + torch.rand(rows, columns, generator=generator)
+        return matrix.to(mixture).expand(len(stems), -1, -1)
+
+    a = start(len(mixture), templates) * stems.mean((1, 2), keepdim=True) * bins / templates
+    b = start(templates, bins) / (0.6 * bins)
+    for step in range(sum(UPDATES)):
+        joint = step >= UPDATES[0]
+        scale = 1 + TRUST if joint else 1.0
+        ratio = _ratio(a, b, stems, mixture, joint)
+        a = a * (ratio @ b.mT) / (scale * b.sum(-1)[:, None] + 1e-9)
+        ratio = _ratio(a, b, stems, mixture, joint)
+        b = b * (a.mT @ ratio) / (scale * a.sum(1)[..., None] + 1e-9)
+    return (a @ b).mul_(unit)
+
+
+def _ratio(a: Tensor, b: Tensor, stems: Tensor, mixture: Tensor, joint: bool) -> Tensor:
+    """What the model lacks, as a factor: the updates' direction, ``[K, N, bins]``."""
+    model = (a @ b).add_(1e-7)
+    if not joint:
+        return stems / model
+    whole = mixture / model.sum(0)
+    return torch.div(stems, model, out=model).mul_(TRUST).add_(whole)
+
+
+def template_masks(stems: Tensor, mixture: Tensor, window: int, seed: int = 0) -> Tensor:
+    """Share the mixture's spectrum among the stems by their `fit_templates`.
+
+    Two channels have templates in common, and stems' places between them count as well
+    (`spatial_filter`); more are taken one by one.
+
+    Args:
+        stems: ``[C, K, T]``.
+        mixture: ``[C, T]``.
+        window: of the STFT, see `masking_stft`.
+        seed: see `fit_templates`.
+
+    Returns:
+        ``[C, K, T]``, summing to the mixture over `K` up to rounding.
+    """
+    spectra, mixed = masking_stft(stems, window), masking_stft(mixture, window)
+    groups = [slice(0, 2)] if len(stems) == 2 else [slice(c, c + 1) for c in range(len(stems))]
+    for group in groups:
+        part, own = spectra[group], mixed[group]
+        loudness = power(own).mean(0).sqrt()
+        if not loudness.any():
+            part.copy_((own / part.shape[1])[:, None])
+            continue
+        shares = fit_templates(power(part).mean(0).sqrt(), loudness, seed=seed)
+        shares /= shares.sum(0)
+        if len(own) == 1:
+            part.copy_(shares * own[:, None])
+            continue
+        frames = max(2 * SEGMENT // window, 1)
+        left, cross = places(part, frames)
+        for number, piece in enumerate(part.split(frames, 2)):
+            here = slice(number * frames, (number + 1) * frames)
+            where = left[:, number], cross[:, number]
+            piece.copy_(spatial_filter(shares[:, here], own[:, here], *where))
+    return masking_istft(spectra, window, stems.shape[-1])
+
+
+def refit(stems: Tensor, mixture: Tensor, rounds: Sequence[Sequence[int]]) -> Tensor:
+    """Estimated stems of a section, moved towards their `template_masks`.
+
+    Args:
+        stems: ``[C, K, T]``.
+        mixture: ``[C, T]``.
+        rounds: windows whose masks are averaged, in each round; a round begins with the stems that
+            the last one made. Fits end in different optima, so that their mean is better.
+
+    Returns:
+        ``[C, K, T]``. Stems that sum to the mixture still do.
+    """
+    seed = 0
+    for windows in rounds:
+        masked = torch.zeros_like(stems)
+        for window in windows:
+            masked += template_masks(stems, mixture, window, seed)
+            seed += 1
+        stems = torch.lerp(stems, masked / len(windows), SHARE)
+    return stems
+
+
+def sections(length: int, halo: int) -> list[Block]:
+    """About equal parts of `length` samples, near `SECTION` long, with `halo` either side."""
+    count = max(round(length / SECTION), 1)
+    segments = -(-length // SEGMENT)
+    edges = [SEGMENT * (i * segments // count) for i in range(count)] + [length]
+    return [
+        Block(max(first - halo, 0), min(last + halo, length), first, last)
+        for first, last in zip(edges, edges[1:], strict=False)
+    ]
+
+
+class Refitter:
+    """`refit` for a signal that comes in pieces, a section at a time; pieces make no difference.
+
+    Args:
+        length: samples of the whole signal.
+        rounds: see `refit`.
+        device: where to compute; pieces come from the CPU and go back there.
+    """
+
+    def __init__(
+        self,
+        length: int,
+        rounds: Sequence[Sequence[int]],
+        device: torch.device | str = "cpu",
+    ):
+        self.rounds, self.device = rounds, device
+        # Frames that reach beyond a piece's end are wrong there; each round carries that further.
+        reach = sum(max(windows) for windows in rounds)
+        self.sections = deque(sections(length, reach + FADE))
+        self.joiner = Joiner(Grid(SECTION + FADE, SECTION))
+        self.buffer: Tensor | None = None
+        self.begin = 0  # position of the buffer's first sample
+
+    def push(self, stems: Tensor, mixture: np.ndarray) -> Iterator[Tensor]:
+        """Take stems ``[C, K, n]``, yield those of finished sections in order.
+
+        Args:
+            stems: the next piece.
+            mixture: the whole signal, ``[C, length]``.
+        """
+        self.buffer = stems if self.buffer is None else torch.cat([self.buffer, stems], -1)
+        while self.sections and self.begin + self.buffer.shape[-1] >= self.sections[0].end:
+            block = self.sections.popleft()
+            self.buffer = self.buffer[..., block.begin - self.begin :]
+            self.begin = block.begin
+            piece = self.buffer[..., : block.end - block.begin].to(self.device)
+            part = torch.from_numpy(mixture[:, block.begin : block.end]).to(self.device)
+            yield self.joiner.push(block, refit(piece, part, self.rounds).cpu())
+        self.buffer = self.buffer.clone()  # of the whole only what is to come
