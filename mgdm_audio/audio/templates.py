@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
 
@@ -155,7 +156,7 @@ def sections(length: int, halo: int) -> list[Block]:
     edges = [SEGMENT * (i * segments // count) for i in range(count)] + [length]
     return [
         Block(max(first - halo, 0), min(last + halo, length), first, last)
-        for first, last in zip(edges, edges[1:], strict=False)
+        for first, last in itertools.pairwise(edges)
     ]
 
 

@@ -1,5 +1,7 @@
 """Templates: sums, pieces, and notes that an estimate gave to the wrong stem for once."""
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -58,7 +60,7 @@ def test_updates_lower_the_divergence(monkeypatch):
         model = fit_templates(stems, mixture, templates=4)
         own = sum(map(divergence, stems, model))
         values.append(divergence(mixture, model.sum(0)) + templates.TRUST * own)
-    assert all(a > b for a, b in zip(values, values[1:], strict=False))
+    assert all(a > b for a, b in itertools.pairwise(values))
     assert values[-1] < 0.5 * values[0]
 
 
@@ -110,8 +112,9 @@ def test_equal_channels_are_shared_as_one_channel_is():
 def test_sections_cover_the_signal_once():
     for length in (1, 5000, 530_000, 800_000, 2_000_000, 79_380_000):
         blocks = sections(length, 5000)
-        assert blocks[0].first == 0 and blocks[-1].last == length
-        for left, right in zip(blocks, blocks[1:], strict=False):
+        assert blocks[0].first == 0
+        assert blocks[-1].last == length
+        for left, right in itertools.pairwise(blocks):
             assert left.last == right.first
         for block in blocks:
             assert block.begin == max(block.first - 5000, 0)
@@ -137,7 +140,7 @@ def test_pieces_make_no_difference_and_sections_fade(channels, monkeypatch):
     whole = run([length])
     assert torch.equal(run([100_000, 1, 50_000, 19_999]), whole)
     torch.testing.assert_close(whole.sum(1), mixture, atol=1e-4, rtol=0)
-    # Away from the joints a section is what it is alone; at a joint it begins as the last one went on.
+    # Away from joints a section is what it is alone; at a joint it begins as the last one went on.
     blocks = sections(length, sum(map(max, ROUNDS)) + FADE)
     assert len(blocks) == 3
     alone = [
