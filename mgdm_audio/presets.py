@@ -47,18 +47,20 @@ class Preset:
     def cost(self) -> str:
         """Cost in words, for the help and the report."""
         draws = f" x {self.draws} draws" if self.draws > 1 else ""
-        return f"{self.sampler}, {self.steps} step{'s' * (self.steps > 1)}{draws}"
+        fits = sum(map(len, self.templates))
+        templates = f", {fits} template fit{'s' * (fits > 1)}" if fits else ""
+        return f"{self.sampler}, {self.steps} step{'s' * (self.steps > 1)}{draws}{templates}"
 
 
 MEAN = Preset("conditional", steps=1, options={"initial": 0.0}, refine=True, templates=((4096,),))
 
 #: ``--quality``; `recipes/bench` measures what each is worth. One conditional step without noise
 #: estimates the posterior mean, which no single draw of more steps beats in SI-SDR. Averaged ones
-#: differ in polarity and in where the frames lie.
+#: differ in polarity and in where the frames lie. Fits of templates bring more than further calls.
 QUALITIES = {
     "fast": MEAN,
-    "balanced": replace(MEAN, draws=2, templates=((2048, 4096, 8192),)),
-    "best": replace(MEAN, draws=8, templates=2 * ((2048, 4096, 8192),)),
+    "balanced": replace(MEAN, draws=2, templates=2 * ((2048, 4096, 8192),)),
+    "best": replace(MEAN, draws=4, templates=2 * (2 * (2048, 4096, 8192),)),
 }
 
 #: ``--sampler``: the settings a sampler starts from when it is chosen by name.

@@ -18,11 +18,12 @@ from .windows import Grid
 #: Samples that are modelled together, about: 24 s at 22,050 Hz. Instruments play a few bars alike.
 SECTION = 16 * SEGMENT
 
-#: Spectra a stem and section. More would model the estimates' errors too, fewer not the music.
-TEMPLATES = 32
+#: Samples for which a stem has one template: 64 in 24 s. With more of them the model follows the
+#: estimates' errors, with fewer it loses notes that come once.
+DENSITY = 8192
 
 #: Weight of the estimates against the mixture: their spectra are the only clue to who plays what.
-TRUST = 0.4
+TRUST = 0.2
 
 #: Multiplicative updates towards the estimates alone, then towards the mixture as well. The former
 #: end before the templates can follow the estimates' errors.
@@ -35,9 +36,7 @@ SHARE = 0.75
 FADE = 4096
 
 
-def fit_templates(
-    stems: Tensor, mixture: Tensor, templates: int = TEMPLATES, seed: int = 0
-) -> Tensor:
+def fit_templates(stems: Tensor, mixture: Tensor, templates: int, seed: int = 0) -> Tensor:
     """Magnitudes of stems as activations times templates, by non-negative matrix factorisation.
 
     With activations ``A_k`` and templates ``B_k`` of stem `k`, its estimate ``E_k`` and the mixture
@@ -113,7 +112,8 @@ def template_masks(stems: Tensor, mixture: Tensor, window: int, seed: int = 0) -
         if not loudness.any():
             part.copy_((own / part.shape[1])[:, None])
             continue
-        shares = fit_templates(power(part).mean(0).sqrt(), loudness, seed=seed)
+        count = max(round(stems.shape[-1] / DENSITY), 4)
+        shares = fit_templates(power(part).mean(0).sqrt(), loudness, count, seed)
         shares /= shares.sum(0)
         if len(own) == 1:
             part.copy_(shares * own[:, None])

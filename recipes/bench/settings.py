@@ -24,25 +24,36 @@ def _conditional(levels: int, draws: int = 1, churn: float = 0.0) -> Setting:
     return _setting(name, "conditional", levels, draws, churn=churn)
 
 
-def _mean(draws: int, refine: bool = True) -> Setting:
+def _mean(draws: int, finish: str = "") -> Setting:
+    """One call from the mean of the noisy states, or the mean of more, and what follows it."""
     name = "conditional 1" + (f", mean of {draws}" if draws > 1 else "")
-    presets = [quality for quality, known in QUALITIES.items() if refine and known.draws == draws]
-    name += ("" if refine else ", not refined") + "".join(f" ({quality})" for quality in presets)
-    return Setting(name, {"quality": "fast", "draws": draws, "refine": refine})
+    name += f", {finish}" if finish else ", not refined"
+    return Setting(name, {"quality": "fast", "draws": draws} | FINISHES[finish])
+
+
+def _quality(name: str) -> Setting:
+    return Setting(name, {"quality": name})
 
 
 def _setting(name: str, sampler: str, steps: int, draws: int = 1, **options: Any) -> Setting:
     return Setting(name, {"sampler": sampler, "steps": steps, "draws": draws, **options})
 
 
+#: What is done to an estimate of the mean: nothing, soft masks, and templates after these.
+FINISHES = {
+    "": {"refine": False},
+    "masks": {"templates": ()},
+    "templates": {"templates": ((4096,),)},
+    "templates of 3 windows": {"templates": ((2048, 4096, 8192),)},
+    "templates of 3 windows, twice": {"templates": 2 * ((2048, 4096, 8192),)},
+}
+
 CONDITIONAL = (
-    _mean(1),
-    _mean(1, refine=False),
-    _mean(2),
+    *(_quality(name) for name in QUALITIES),
+    *(_mean(1, finish) for finish in FINISHES),
     _mean(4),
-    _mean(4, refine=False),
-    _mean(8),
-    _mean(16),
+    _mean(4, "masks"),
+    _mean(16, "masks"),
     _conditional(1),
     _conditional(1, draws=4),
     _conditional(2),

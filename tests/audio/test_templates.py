@@ -80,7 +80,7 @@ def test_notes_in_the_wrong_stem_come_back():
         wrong[..., start : start + 4_000] = wrong.flip(1)[..., start : start + 4_000]
     stems = [wrong, *(refit(wrong, truth.sum(1), rounds * ((4096,),)) for rounds in (1, 2))]
     none, once, twice = (float((x - truth).square().mean()) for x in stems)
-    assert once < 0.75 * none
+    assert once < 0.8 * none
     assert twice < 0.9 * once
 
 

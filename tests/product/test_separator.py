@@ -10,6 +10,7 @@ import torch
 import mgdm_audio
 from mgdm_audio import AudioFileError
 from mgdm_audio import separator as module
+from mgdm_audio.audio.templates import refit
 from mgdm_audio.noise import PlacedNoise
 from mgdm_audio.presets import SAMPLER_PRESETS
 from mgdm_audio.separator import Separator
@@ -74,9 +75,27 @@ def test_means_differ_by_polarity_and_by_where_frames_begin(prior):
     assert not shifted[..., :shift].any()
 
 
+def test_templates_are_a_stage_of_their_own(prior):
+    """Fitted stems are `refit` of those without, and go with the refinement."""
+    mixture = music(1.5, 22050, 2)
+    rounds = ((2048, 1024), (512,))
+    none, fitted = (
+        separate(prior, mixture, 22050, quality="fast", templates=given) for given in ((), rounds)
+    )
+    names = list(none.stems)
+    stems = torch.stack([none.stems[name] for name in names], 1)
+    expected = refit(stems, torch.from_numpy(mixture), rounds)
+    for k, name in enumerate(names):
+        torch.testing.assert_close(fitted.stems[name], expected[:, k], atol=1e-4, rtol=0)
+    assert fitted.settings["templates"] == [[2048, 1024], [512]]
+    assert Separator(prior, quality="best", refine=False).settings.templates == ()
+    assert Separator(prior, sampler="conditional").settings.templates == ()
+
+
 def test_more_steps_of_a_quality_make_a_draw_from_noise(prior):
     separator = Separator(prior, quality="fast", steps=3)
     assert not separator.settings.refine
+    assert not separator.settings.templates
     assert "initial" not in separator.settings.options
 
 
