@@ -89,6 +89,8 @@ DEFAULT_QUALITY = "balanced"
 def preset(quality: str | None = None, sampler: str | None = None, **changes: Any) -> Preset:
     """Settings by quality or by sampler, with the changes that are not None.
 
+    Without ``refine`` there are no templates either, unless they are given.
+
     Raises:
         ValueError: an unknown name; or a quality of one sampler asked of another.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,6 +36,9 @@ MAX_CHANNELS = 64
 #: Windows a block, context not counted. A constant, so that results do not depend on the machine.
 BLOCK_WINDOWS = 16
 
+#: Time of a fit of templates, in denoiser calls for one channel; for the progress alone.
+FIT = 0.4
+
 #: Fractional part of the golden ratio.
 GOLDEN = 0.618034
 
@@ -65,7 +68,11 @@ class Separator:
         residual: keep what the stems leave of the mixture as a stem ``"residual"`` of its own,
             instead of distributing it.
         refine: sharpen each set of stems by soft masks of longer windows, which helps a posterior
-            mean and alters a draw; by default as the preset has it.
+            mean and alters a draw; by default as the preset has it. False leaves out a preset's
+            `templates` as well.
+        templates: rounds of windows, in samples at the prior's rate, in which each set of stems is
+            then fitted by spectra that come back (`mgdm_audio.audio.templates`); by default as the
+            preset has it, ``()`` for none.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -104,7 +111,7 @@ class Separator:
             self.prior = prior
         else:
             self.prior = load_prior(prior, self.device, compiled=compiled)
-        rounds = None if templates is None else tuple(map(tuple, templates))
+        rounds = None if templates is None else _rounds(templates)
         self.settings: Preset = preset(
             quality, sampler, steps=steps, draws=draws, refine=refine, templates=rounds
         )
@@ -291,6 +298,10 @@ class _Run:
         self.low = resample(mixture, samplerate, self.prior_rate, self.length)
         self.gain = self._gain()
         self.progress = progress
+        fits = FIT * sum(map(len, separator.settings.templates))
+        calls = separator.settings.steps * separator.settings.draws * len(self.low)
+        self.fit_share = fits / (fits + calls)
+        self.drawn = self.fitted = 0.0  # how far both stages are, 0 to 1
         self.powers: list[tuple[Tensor, Tensor]] = []
         context = 0 if separator.settings.steps == 1 else 1
         self.blocks = plan_blocks(self.length, separator.grid, BLOCK_WINDOWS, context)
@@ -316,13 +327,18 @@ class _Run:
                 if separator.settings.refine:
                     parts = refiners[index].push(parts[0], self.low)
                 if rounds:
-                    parts = (
-                        done for part in parts for done in refitters[index].push(part, self.low)
-                    )
+                    parts = self._refit(refitters[index], parts)
                 for part in parts:
                     for first, last, begin, piece in chunkers[index].push(part):
                         yield index, *self._finish(first, last, begin, piece, hop)
             self._report(min(block.last, self.length) / self.length)
+
+    def _refit(self, refitter: Refitter, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        for part in parts:
+            for fitted in refitter.push(part, self.low):
+                self.fitted += fitted.shape[-1] / self.length / self.separator.samples
+                self._report(self.drawn)
+                yield fitted
 
     def uncertainty(self) -> Uncertainty | None:
         """Spread of the draws over time and frequency, if it was kept (see `_remember`)."""
@@ -440,10 +456,13 @@ class _Run:
         frames = spread.shape[-1] if block.is_last else spread.shape[-1] - 1
         self.powers.append((spread.mean(0)[..., :frames], each.mean(0)[..., :frames]))
 
-    def _report(self, fraction: float) -> None:
+    def _report(self, drawn: float) -> None:
+        """Tell how much is done, the denoiser being at `drawn`, 0 to 1."""
+        self.drawn = min(drawn, 1.0)
         if self.progress is not None:
             total = self.mixture.shape[-1] / self.rate
-            self.progress(total * min(fraction, 1.0), total)
+            done = self.drawn + self.fit_share * (min(self.fitted, 1.0) - self.drawn)
+            self.progress(total * done, total)
 
 
 def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:
@@ -456,6 +475,20 @@ def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:
     window = max(round(segment * prior.samplerate / quantum), 1)
     hop = window - math.floor(window * overlap)
     return Grid(window * quantum, hop * quantum)
+
+
+def _rounds(templates: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
+    """Rounds of windows, if that is what they are."""
+    try:
+        rounds = tuple(tuple(int(window) for window in windows) for windows in templates)
+    except (TypeError, ValueError):
+        rounds = ((),)
+    if not all(rounds) or any(w < 16 or w & (w - 1) for windows in rounds for w in windows):
+        raise ValueError(
+            f"templates must be rounds of windows that are powers of two from 16 on, such as "
+            f"((2048, 4096), (4096,)), not {templates!r}"
+        )
+    return rounds
 
 
 def _as_array(mixture: Tensor | np.ndarray) -> np.ndarray:

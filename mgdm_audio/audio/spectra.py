@@ -16,17 +16,21 @@ BLOCK = 1500
 def masking_stft(x: Tensor, window: int) -> Tensor:
     """Spectrum for masks: the root of a Hann window on either side, half-window hops.
 
-    Frame `n` is centred on sample ``n * window / 2``; what lies outside the signal is silence.
+    Frame `n` is centred on sample ``n * window / 2``; what lies outside the signal is silence. Its
+    end is filled up to a whole hop, so that two frames hear every sample: where there is but one,
+    the inverse divides by the slope of its window, and what a mask left there becomes a click.
 
-    Shape: ``[..., T]`` to complex ``[..., N, bins]``.
+    Shape: float32 ``[..., T]`` to complex ``[..., N, bins]``.
     """
+    hop = window // 2
+    x = F.pad(x, (0, -x.shape[-1] % hop))
     shape = torch.hann_window(window, device=x.device).sqrt()
     options = {"window": shape, "pad_mode": "constant", "return_complex": True}
-    size = x.shape[-1] // (window // 2) + 1, window // 2 + 1
+    size = x.shape[-1] // hop + 1, hop + 1
     out = torch.empty(*x.shape[:-1], *size, dtype=torch.complex64, device=x.device)
     # One at a time, so that spectra are held once.
     for part, row in zip(out.view(-1, *size), x.reshape(-1, x.shape[-1]), strict=True):
-        part.copy_(torch.stft(row, window, window // 2, **options).mT)
+        part.copy_(torch.stft(row, window, hop, **options).mT)
     return out
 
 
@@ -34,8 +38,8 @@ def masking_istft(spectrum: Tensor, window: int, length: int) -> Tensor:
     """Inverse of `masking_stft`, complex ``[..., N, bins]`` to ``[..., length]``."""
     shape = torch.hann_window(window, device=spectrum.device).sqrt()
     out = torch.empty(*spectrum.shape[:-2], length, device=spectrum.device)
-    rows = zip(out.view(-1, length), spectrum.flatten(0, -3), strict=True)
-    for row, part in rows:
+    parts = spectrum.reshape(-1, *spectrum.shape[-2:])
+    for row, part in zip(out.view(-1, length), parts, strict=True):
         row.copy_(torch.istft(part.mT, window, window // 2, window=shape, length=length))
     return out
 

@@ -59,7 +59,7 @@ def fit_templates(stems: Tensor, mixture: Tensor, templates: int, seed: int = 0)
         ``[K, N, bins]``.
     """
     unit = mixture.mean()
-    # The divergence has no gradient where a matrix is zero.
+    # Products never leave zero, and shares of nothing are no numbers.
     stems, mixture = stems / unit + 1e-6, mixture / unit + 1e-6
     bins = mixture.shape[-1]
     generator = torch.Generator().manual_seed(seed)
@@ -193,9 +193,15 @@ class Refitter:
         self.buffer = stems if self.buffer is None else torch.cat([self.buffer, stems], -1)
         while self.sections and self.begin + self.buffer.shape[-1] >= self.sections[0].end:
             block = self.sections.popleft()
-            self.buffer = self.buffer[..., block.begin - self.begin :]
-            self.begin = block.begin
-            piece = self.buffer[..., : block.end - block.begin].to(self.device)
+            piece = self._between(block.begin, block.end).to(self.device)
             part = torch.from_numpy(mixture[:, block.begin : block.end]).to(self.device)
-            yield self.joiner.push(block, refit(piece, part, self.rounds).cpu())
-        self.buffer = self.buffer.clone()  # of the whole only what is to come
+            fitted = refit(piece, part, self.rounds).cpu()
+            # The next section begins before this one's end, within the buffer.
+            keep = self.sections[0].begin if self.sections else block.end
+            self.buffer, self.begin = self._between(keep, None).clone(), keep
+            yield self.joiner.push(block, fitted)
+
+    def _between(self, first: int, last: int | None) -> Tensor:
+        """The buffer from one position of the signal to another."""
+        stop = None if last is None else last - self.begin
+        return self.buffer[..., first - self.begin : stop]

@@ -43,8 +43,8 @@ class BandDataset(IterableDataset):
         window: songs that are held at a time.
         remix: probability that the four stems come from different songs.
         gain: spread in decibels of a random gain a stem and crop.
-        effects: share of the songs whose stems go through random effects.
-        production: guitars through amplifiers and songs mastered too, see `production`.
+        effects: share of the songs, 0 to 1, whose stems go through random effects.
+        production: songs mastered, and with effects guitars through amplifiers, see `production`.
         compose: called as ``compose(seed, seconds) -> Song``; None takes our composer.
     """
 
@@ -72,6 +72,8 @@ class BandDataset(IterableDataset):
     ):
         if seconds > song_seconds:
             raise ValueError(f"items of {seconds} s do not fit into songs of {song_seconds} s")
+        if not 0 <= effects <= 1:
+            raise ValueError(f"effects must be a share between 0 and 1, not {effects:g}")
         if compose is None:
             from .compose import compose
         self.split, self.seed, self.start = split, seed, start

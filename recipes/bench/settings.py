@@ -43,7 +43,6 @@ def _setting(name: str, sampler: str, steps: int, draws: int = 1, **options: Any
 FINISHES = {
     "": {"refine": False},
     "masks": {"templates": ()},
-    "templates": {"templates": ((4096,),)},
     "templates of 3 windows": {"templates": ((2048, 4096, 8192),)},
     "templates of 3 windows, twice": {"templates": 2 * ((2048, 4096, 8192),)},
 }

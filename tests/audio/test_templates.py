@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mgdm_audio.audio import templates
+from mgdm_audio.audio.refine import refine
 from mgdm_audio.audio.templates import (
     FADE,
     Refitter,
@@ -44,27 +45,52 @@ def test_stems_that_sum_to_the_mixture_still_do(channels, length):
     torch.testing.assert_close(fitted.sum(1), stems.sum(1), atol=1e-4, rtol=0)
 
 
-def test_updates_lower_the_divergence(monkeypatch):
-    """The multiplicative updates' own property, by a divergence written down here."""
-    generator = torch.Generator().manual_seed(0)
+def divergence(x, y):
+    """Generalised Kullback-Leibler, written down anew."""
+    return float((x * (x / y).log() - x + y).sum())
+
+
+def low_rank(seed=0):
+    generator = torch.Generator().manual_seed(seed)
     a, b = (torch.rand(3, *shape, generator=generator) for shape in ((60, 4), (4, 50)))
     stems = (a**4 @ b**4).double()
-    mixture = 1.1 * stems.sum(0)  # which the two terms do not agree on
+    return stems, 1.1 * stems.sum(0)  # which the two terms of the objective do not agree on
 
-    def divergence(x, y):
-        return float((x * (x / y).log() - x + y).sum())
 
+def objective(stems, mixture, model, trust):
+    return divergence(mixture, model.sum(0)) + trust * sum(map(divergence, stems, model))
+
+
+@pytest.mark.parametrize("joint", [False, True])
+def test_updates_lower_the_divergence(joint, monkeypatch):
+    stems, mixture = low_rank()
     values = []
     for updates in range(12):
-        monkeypatch.setattr(templates, "UPDATES", (0, updates))
+        monkeypatch.setattr(templates, "UPDATES", (0, updates) if joint else (updates, 0))
         model = fit_templates(stems, mixture, templates=4)
-        own = sum(map(divergence, stems, model))
-        values.append(divergence(mixture, model.sum(0)) + templates.TRUST * own)
+        if joint:
+            values.append(objective(stems, mixture, model, templates.TRUST))
+        else:
+            values.append(sum(map(divergence, stems, model)))
     assert all(a > b for a, b in itertools.pairwise(values))
     assert values[-1] < 0.5 * values[0]
 
 
-def test_stems_of_few_spectra_are_modelled_exactly():
+def test_trust_weighs_the_estimates(monkeypatch):
+    """Run to the end, each weight's own fit is the best by that weight's objective."""
+    stems, mixture = low_rank()
+    stems = stems.flip(1)  # estimates that are all wrong, so that there is something to weigh
+    monkeypatch.setattr(templates, "UPDATES", (0, 400))
+    models = {}
+    for trust in (0.05, 0.2, 1.0):
+        monkeypatch.setattr(templates, "TRUST", trust)
+        models[trust] = fit_templates(stems, mixture, templates=4)
+    for trust in models:
+        values = {other: objective(stems, mixture, m, trust) for other, m in models.items()}
+        assert min(values, key=values.get) == trust
+
+
+def test_stems_of_few_spectra_are_modelled_closely():
     generator = torch.Generator().manual_seed(0)
     a, b = torch.rand(2, 80, 3, generator=generator), torch.rand(2, 3, 65, generator=generator)
     truth = a**4 @ b**4
@@ -107,6 +133,15 @@ def test_equal_channels_are_shared_as_one_channel_is():
     one = template_masks(stems, stems.sum(1), 2048)
     two = template_masks(stems.expand(2, -1, -1), stems.sum(1).expand(2, -1), 2048)
     torch.testing.assert_close(two, one.expand(2, -1, -1), atol=1e-3, rtol=1e-2)
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("length", [5 * 4096 - 1, 5 * 4096 + 1, 5 * 1024 - 8])
+def test_the_end_does_not_click(channels, length):
+    """Masks that leave something at the end of a frame are not divided by its window's slope."""
+    stems, other = noise(channels, length=length), noise(channels, length=length, seed=1)
+    for done in (refit(stems, other.sum(1), ROUNDS), refine(stems, other.sum(1))):
+        assert float(done[..., -8:].abs().max()) < 6
 
 
 def test_sections_cover_the_signal_once():

@@ -67,6 +67,21 @@ def test_remixing_takes_stems_of_different_songs():
     assert share(1.0) < share(0.0) - 0.3
 
 
+def test_a_share_of_the_songs_has_effects():
+    """Each song is, sample for sample, what it is with all or with none."""
+    some, none, every = (small(effects=share) for share in (0.5, 0, 1))
+    bank = some.bank()
+    with_effects = 0
+    for number in range(8):
+        song, dry, wet = (data._song(0, number, bank) for data in (some, none, every))
+        assert not np.array_equal(dry, wet)
+        assert np.array_equal(song, dry) or np.array_equal(song, wet)
+        with_effects += np.array_equal(song, wet)
+    assert 0 < with_effects < 8
+    with pytest.raises(ValueError, match="share between 0 and 1"):
+        small(effects=50)
+
+
 def test_too_long_items_are_refused():
     with pytest.raises(ValueError, match=r"5\.0 s do not fit"):
         small(seconds=5.0)

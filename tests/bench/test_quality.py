@@ -1,8 +1,11 @@
 """The cost-quality study: costs counted by hand, the front by its definition."""
 
+import itertools
+
 import pytest
 import torch
 
+from mgdm_audio.presets import preset
 from mgdm_audio.pretrained import Prior
 from recipes.bench.quality import Point, markdown, measure, pareto
 from recipes.bench.settings import GROUPS, Setting
@@ -50,6 +53,14 @@ def test_pareto_keeps_what_nothing_cheaper_beats():
     assert "| b |" in table
 
 
-def test_names_of_settings_are_unique():
-    names = [setting.name for group in GROUPS.values() for setting in group]
-    assert len(names) == len(set(names))
+def test_settings_and_their_names_are_unique():
+    settings = [setting for group in GROUPS.values() for setting in group]
+    assert len({setting.name for setting in settings}) == len(settings)
+    keys = ("quality", "sampler", "steps", "draws", "refine", "templates")
+    resolved = [
+        preset(**{key: value for key, value in setting.arguments.items() if key in keys}).with_(
+            options={k: v for k, v in setting.arguments.items() if k not in keys} or None
+        )
+        for setting in settings
+    ]
+    assert all(one != other for one, other in itertools.combinations(resolved, 2))

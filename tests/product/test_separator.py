@@ -92,6 +92,12 @@ def test_templates_are_a_stage_of_their_own(prior):
     assert Separator(prior, sampler="conditional").settings.templates == ()
 
 
+@pytest.mark.parametrize("templates", [((),), ((0,),), ((3000,),), (4096,), ((-4,),), (("a",),)])
+def test_templates_that_are_none_are_refused_at_once(prior, templates):
+    with pytest.raises(ValueError, match="rounds of windows"):
+        Separator(prior, quality="fast", templates=templates)
+
+
 def test_more_steps_of_a_quality_make_a_draw_from_noise(prior):
     separator = Separator(prior, quality="fast", steps=3)
     assert not separator.settings.refine
@@ -184,15 +190,20 @@ def test_short_and_silent(prior, length):
     assert not any(stem.any() for stem in silent.stems.values())
 
 
-def test_progress_rises_to_the_end(prior):
+@pytest.mark.parametrize(
+    "settings", [{"steps": 3}, {"quality": "fast", "templates": ((512,),) * 3}]
+)
+def test_progress_rises_to_the_end(prior, settings):
     calls = []
-    separator = Separator(prior, steps=3, draws=2)
+    separator = Separator(prior, draws=2, **settings)
     separator.separate(music(1.5, 44100), 44100, lambda done, total: calls.append((done, total)))
     done = [call[0] for call in calls]
     assert done == sorted(done)
     assert calls[0][0] == 0
     assert calls[-1] == (1.5, 1.5)
-    assert len(set(done)) > 6
+    assert len(set(done)) > 6 or separator.settings.templates
+    before = done[-3] if separator.settings.templates else 0  # what is left for the fits
+    assert before < 1.2
 
 
 def test_uncertainty_needs_draws_and_lies_where_they_differ(prior):

@@ -17,7 +17,7 @@ from mgdm_audio.audio import Grid, overlap_add
 from mgdm_audio.engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior
-from mgdm_audio.separator import Separator
+from mgdm_audio.separator import FIT, Separator
 
 from .peers import PEERS, STEMS, Unavailable
 
@@ -69,7 +69,7 @@ class System:
         """About how many denoiser passes the work is worth, to say how long it will take."""
         if self.quality is not None:
             settings = QUALITIES[self.quality]
-            return 1.0 + settings.steps * settings.draws
+            return 1.0 + settings.steps * settings.draws + FIT * sum(map(len, settings.templates))
         return 36.0 if self.sampler else 10.0 if self.peer == "oracle_nmf" else 2.0
 
     @property
