@@ -87,9 +87,11 @@ _PERTURBED = {"draw": "perturbed", "learning_rate": 0.8, "n_gibbs": 1, "n_denois
 _PERTURBED |= {"n_gradient": 1, "n_gradient_last": 1, "index": "last"}
 _PERTURBED |= {"warm_start": True, "transition": "bridge"}
 
+PERTURBED = "MGDM, perturbed draw, stabilised counts"
+
 RUNS = {
     "DPS, plain score": ("dps", 100, {"normalise": False}),
-    "MGDM, perturbed draw, stabilised counts": ("mgdm", 75, _PERTURBED),
+    PERTURBED: ("mgdm", 75, _PERTURBED),
     "MGDM, Adam, R = 1": ("mgdm", 75, _MGDM | {"n_gibbs": 1}),
     "MGDM, Adam, R = 4": ("mgdm", 75, _MGDM | {"n_gibbs": 4}),
     "DAPS": ("daps", 60, {"n_langevin": 50, "step_size": 1e-3, "prior_std": 0.5}),

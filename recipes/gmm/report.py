@@ -8,19 +8,19 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from .sections import ONE, load
+from .poisson import PERTURBED
+from .sections import ONE, load, machines
 from .study import interval
 
 HERE = Path(__file__).parent
 HEAD = """Distances are sliced 2-Wasserstein distances to the exact posterior, means over random
 problems with their 95 % intervals. A denoiser call costs one equivalent, a call with its gradient
 three.
-Command: `python -m recipes.gmm`; 2 cores AMD EPYC with AVX-512, shared with other work (read the
-seconds as an order of magnitude); 2026-11-24.
+Command: `python -m recipes.gmm`, beside other work: read the seconds as an order of magnitude.
 """
 TITLES = {
     "sums": "Sum of four sources, settings tuned on other problems, about 300 equivalents",
-    "rivals": "MGDM and its neighbours on sums, on many other problems (a machine with AVX2)",
+    "rivals": "MGDM and its neighbours on sums, on many other problems",
     "operators": "General linear operator, the same settings",
     "scaling": "Scaling of MGDM",
     "smc": "Sequential Monte Carlo: particles buy accuracy with memory",
@@ -153,12 +153,24 @@ def _approximation() -> str:
 
 def _poisson() -> str:
     rows = load("poisson")
+    base = next(row for row in rows if row["label"] == PERTURBED)
     body = []
     for row in rows:
         mean = statistics.fmean(row["distances"])
         margin = interval(row["distances"])
-        body.append([row["label"], f"{mean:.3f} ± {margin:.3f}", str(row["cost"])])
-    return _table(["sampler", "distance to the chain", "equivalents"], body)
+        entry = [row["label"], f"{mean:.3f} ± {margin:.3f}", str(row["cost"])]
+        body.append([*entry, "" if row is base else _paired(row, base)])
+    head = ["sampler", "distance to the chain", "equivalents", "minus MGDM's perturbed, paired"]
+    return _table(head, body)
+
+
+def _machines() -> list[str]:
+    """The parts by what they were run on."""
+    made = machines()
+    return [
+        f"{', '.join(part for part in made if made[part] == machine)}: {machine}"
+        for machine in sorted(set(made.values()))
+    ]
 
 
 def _figure() -> None:
@@ -190,7 +202,7 @@ def _figure() -> None:
 
 def write() -> None:
     """Write ``TABLES.md`` and ``study.png`` from the parts that have been run."""
-    parts = [HEAD]
+    parts = [HEAD, *(f"- {line}" for line in _machines()), ""]
     for name, title in TITLES.items():
         rows = load(name)
         if not rows:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
+
+from recipes.machine import describe_machine
 
 from .approximations import LEVELS, approximation_errors
 from .candidates import (
@@ -24,6 +27,7 @@ from .problems import linear_problem, mixture_problem
 from .study import DRAWS, GRID, Score, exact_score, prior_score, run, tuned
 
 RESULTS = Path(__file__).with_name("results")
+MACHINES = RESULTS / "machines.json"
 ONE = "mgdm_free, one trajectory"
 """Label of the gradient-free form as it comes, levels aside."""
 ADAM = "mgdm, fitted by Adam"
@@ -211,6 +215,13 @@ def compute(name: str, problems: int) -> None:
     rows = SECTIONS[name](problems * MORE.get(name, 1))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    made = machines() | {name: f"{describe_machine()}, {date.today()}"}
+    MACHINES.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def machines() -> dict[str, str]:
+    """What each part was run on, and when."""
+    return json.loads(MACHINES.read_text(encoding="utf-8")) if MACHINES.exists() else {}
 
 
 def load(name: str) -> list[dict[str, Any]]:
