@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .blocks import Chunker
 from .spectra import masking_istft, masking_stft
-from .stereo import REACH, SEGMENT, places, power, spatial_filter
+from .stereo import REACH, SEGMENT, mask, power
 
 #: Windows in samples: at 22,050 Hz, 186 and 372 ms, two and four times the shipped denoiser's.
 WINDOWS = (4096, 8192)
@@ -36,15 +36,11 @@ def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
     """
     # Spectra are held once; what is computed from them is made a segment at a time.
     mixed, spectra = masking_stft(mixture, window), masking_stft(stems, window)
-    frames = max(2 * SEGMENT // window, 1)
-    left, cross = places(spectra, frames) if len(stems) == 2 else (None, None)
-    for number, part in enumerate(spectra.split(frames, 2)):
-        own = mixed[:, number * frames : (number + 1) * frames]
-        if left is None:
-            part.copy_(_shares(power(part)) * own[:, None])
-        else:
-            shares = _shares(power(part).mean(0))
-            part.copy_(spatial_filter(shares, own, left[:, number], cross[:, number]))
+
+    def shares(_: slice, part: Tensor) -> Tensor:
+        return _shares(power(part).mean(0) if len(part) == 2 else power(part))
+
+    mask(spectra, mixed, window, shares)
     return masking_istft(spectra, window, stems.shape[-1])
 
 

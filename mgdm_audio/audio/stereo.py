@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -65,6 +67,31 @@ def spatial_filter(shares: Tensor, mixture: Tensor, left: Tensor, cross: Tensor)
     second = whole * mixture[1] - across.conj() * mixture[0]
     out = torch.stack([left * first + cross * second, cross.conj() * first + (2 - left) * second])
     return out.mul_(shares)
+
+
+def mask(
+    spectra: Tensor, mixture: Tensor, window: int, shares: Callable[[slice, Tensor], Tensor]
+) -> None:
+    """Overwrite stems' spectra by their shares of the mixture's, a segment at a time.
+
+    Two channels go through `spatial_filter`, with the `places` that the stems had.
+
+    Args:
+        spectra: complex ``[C, K, N, bins]``, from `masking_stft`.
+        mixture: complex ``[C, N, bins]``.
+        window: of the STFT.
+        shares: called with the segment's frames and the stems' spectra there ``[C, K, n, bins]``;
+            of two channels ``[K, n, bins]``, else ``[K, n, bins]`` or one for each channel.
+    """
+    frames = max(2 * SEGMENT // window, 1)
+    left, cross = places(spectra, frames) if len(spectra) == 2 else (None, None)
+    for number, part in enumerate(spectra.split(frames, 2)):
+        here = slice(number * frames, number * frames + part.shape[2])
+        given, own = shares(here, part), mixture[:, here]
+        if left is None:
+            part.copy_(given * own[:, None])
+        else:
+            part.copy_(spatial_filter(given, own, left[:, number], cross[:, number]))
 
 
 def power(spectra: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from .blocks import Block, Joiner
 from .spectra import masking_istft, masking_stft
-from .stereo import SEGMENT, places, power, spatial_filter
+from .stereo import SEGMENT, mask, power
 from .windows import Grid
 
 #: Samples that are modelled together, about: 24 s at 22,050 Hz. Instruments play a few bars alike.
@@ -115,15 +115,7 @@ def template_masks(stems: Tensor, mixture: Tensor, window: int, seed: int = 0) -
         count = max(round(stems.shape[-1] / DENSITY), 4)
         shares = fit_templates(power(part).mean(0).sqrt(), loudness, count, seed)
         shares /= shares.sum(0)
-        if len(own) == 1:
-            part.copy_(shares * own[:, None])
-            continue
-        frames = max(2 * SEGMENT // window, 1)
-        left, cross = places(part, frames)
-        for number, piece in enumerate(part.split(frames, 2)):
-            here = slice(number * frames, (number + 1) * frames)
-            where = left[:, number], cross[:, number]
-            piece.copy_(spatial_filter(shares[:, here], own[:, here], *where))
+        mask(part, own, window, lambda here, _, shares=shares: shares[:, here])
     return masking_istft(spectra, window, stems.shape[-1])
 
 
