@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .layers import Block, LocalAttention, NoiseEmbedding
+from .layers import Block, LocalAttention, NoiseEmbedding, Transformer
 from .stft import TightSTFT
 from .wiener import wiener_posterior
 
@@ -43,6 +43,8 @@ class BandDenoiser(nn.Module):
         blocks: residual blocks a level, each way.
         mixing: frequency-mixing in each block.
         heads, reach: of the attention at the bottom; `reach` in columns of that level.
+        transformers: how many layers of attention over time and over frequency follow it there.
+        far: their reach.
         embedding: width of the noise embedding.
         local_variance: let the network scale the variances (off only for ablation).
         hiding: fade the noisy stems' features out where noise drowns them, by the standard Wiener
@@ -65,6 +67,8 @@ class BandDenoiser(nn.Module):
         mixing: bool = True,
         heads: int = 4,
         reach: int = 6,
+        transformers: int = 0,
+        far: int = 16,
         embedding: int = 128,
         local_variance: bool = True,
         hiding: float = 0.0,
@@ -99,6 +103,9 @@ class BandDenoiser(nn.Module):
         )
         self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(channels))
         self.attention = LocalAttention(channels[-1], heads, reach)
+        self.transformers = nn.ModuleList(
+            Transformer(channels[-1], heads, far, embedding) for _ in range(transformers)
+        )
         self.middle = Block(channels[-1], channels[-1], sizes[-1], embedding, mixing)
         self.grow = nn.ModuleList(
             nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(channels)
@@ -197,7 +204,10 @@ class BandDenoiser(nn.Module):
             if i < len(self.shrink):
                 skips.append(h)
                 h = self.shrink[i](h)
-        h = self.middle(self.attention(h), embedding)
+        h = self.attention(h)
+        for transformer in self.transformers:
+            h = transformer(h, embedding)
+        h = self.middle(h, embedding)
         for i in reversed(range(len(self.up))):
             h = torch.cat([skips.pop(), self.grow[i](h)], 1)
             for block in self.up[i]:

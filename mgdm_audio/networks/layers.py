@@ -105,12 +105,13 @@ class Block(nn.Module):
 class LocalAttention(nn.Module):
     """Self-attention over time within each frequency row, limited to `reach` frames either side.
 
-    Rotary positions make it relative and the band makes it local: the same at any length.
+    Rotary positions make it relative and the band makes it local: the same at any length. Without
+    `reach` every frame sees all.
 
     Shape: ``[B, C, F, T]`` to the same.
     """
 
-    def __init__(self, channels: int, heads: int, reach: int):
+    def __init__(self, channels: int, heads: int, reach: int | None):
         super().__init__()
         self.heads, self.reach = heads, reach
         self.norm = ChannelNorm(channels)
@@ -126,9 +127,40 @@ class LocalAttention(nn.Module):
         )
         position = torch.arange(t, device=x.device)
         q, k = _rotate(q, position), _rotate(k, position)
-        band = (position[:, None] - position[None]).abs() <= self.reach
+        band = None
+        if self.reach is not None:
+            band = (position[:, None] - position[None]).abs() <= self.reach
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=band)
         return x + self.out(rearrange(y, "(b f) h t c -> b (h c) f t", b=b, f=f))
+
+
+class Transformer(nn.Module):
+    """Attention over time, then over frequency, then a gated layer modulated by the noise level.
+
+    The axes alternate as in the band-split transformers (Lu et al., ICASSP 2024). Each part adds
+    nothing at the start of training, so layers can be added to a trained network.
+
+    Shape: ``[B, C, F, T]`` and ``[B, E]`` to ``[B, C, F, T]``.
+    """
+
+    def __init__(self, channels: int, heads: int, reach: int, embedding: int, factor: int = 3):
+        super().__init__()
+        self.time = LocalAttention(channels, heads, reach)
+        self.frequency = LocalAttention(channels, heads, None)
+        self.norm = ChannelNorm(channels)
+        self.film = nn.Linear(embedding, 2 * channels)
+        self.wide = nn.Conv2d(channels, 2 * factor * channels, 1)
+        self.narrow = nn.Conv2d(factor * channels, channels, 1)
+        for layer in (self.film, self.narrow):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        x = self.time(x)
+        x = self.frequency(x.transpose(2, 3)).transpose(2, 3)
+        scale, shift = self.film(embedding)[..., None, None].chunk(2, 1)
+        gate, h = self.wide(self.norm(x) * (1 + scale) + shift).chunk(2, 1)
+        return x + self.narrow(F.silu(gate) * h)
 
 
 def _rotate(x: Tensor, position: Tensor) -> Tensor:

@@ -73,7 +73,7 @@ def train(
     """Train to the end of the schedule, resuming from `folder` if it has a state.
 
     A new run starts from ``initial.safetensors`` in `folder`, such as a prior's shipped weights, if
-    that file is there.
+    that file is there; parts of the network that it lacks start afresh, and are named.
 
     Writes ``state.pt`` (everything a resumed run needs), ``ema.pt`` (weights to ship) and
     TensorBoard logs below `folder`. `compiled` compiles the network first: minutes at the start,
@@ -125,7 +125,7 @@ def train(
         del first  # and with it the worker that renders for it
         initial = folder / "initial.safetensors"
         if initial.exists():
-            net.load_state_dict(load_file(initial))
+            start_from(net, load_file(initial))
     net.to(fabric.device, memory_format=torch.channels_last)
     if compiled:
         net.compile()
@@ -192,6 +192,20 @@ def train(
             validate(config, averaged(config, net, ema), writer, step)
             watch.restart()
             began = time.monotonic()
+
+
+def start_from(net: nn.Module, weights: dict[str, Tensor]) -> None:
+    """Load the weights of `net` or of a network with fewer parts, whose new parts start afresh.
+
+    Raises:
+        RuntimeError: a weight has another shape, or no place in `net`.
+    """
+    missing, unexpected = net.load_state_dict(weights, strict=False)
+    if unexpected:
+        raise RuntimeError(f"the initial weights have parts unknown here: {', '.join(unexpected)}")
+    if missing:
+        parts = sorted({name.split(".")[0] for name in missing})
+        print(f"not in the initial weights, so they start afresh: {', '.join(parts)}", flush=True)
 
 
 def _save(

@@ -76,8 +76,9 @@ def test_conditional_estimate_sums_to_the_mixture():
     assert torch.allclose(estimate.sum(1), x.sum(1), atol=1e-4)
 
 
-def test_a_level_per_item_equals_one_by_one():
-    net = trained()
+@pytest.mark.parametrize("transformers", [0, 2])
+def test_a_level_per_item_equals_one_by_one(transformers):
+    net = trained(transformers=transformers)
     x = torch.randn(3, 4, 1000)
     sigma, mix = torch.tensor([0.1, 1.0, 0.5]), torch.tensor([0.1, 0.0, 0.2])
     batch = net(x, sigma, mix)
@@ -85,10 +86,10 @@ def test_a_level_per_item_equals_one_by_one():
     assert torch.allclose(batch, single, atol=1e-5)
 
 
-@pytest.mark.parametrize("frames", [1, 2])
-def test_length_changes_nothing_away_from_the_edges(frames):
+@pytest.mark.parametrize("options", [{}, {"frames": 2}, {"transformers": 2, "far": 4}])
+def test_length_changes_nothing_away_from_the_edges(options):
     """The middle of a long input is what its own window, started on the grid, gives."""
-    net = trained(frames=frames)
+    net = trained(**options)
     x = torch.randn(1, 4, 160 * net.stride)
     start, length = 40 * net.stride, 80 * net.stride
     whole = net(x, 0.5, 0.0)[..., start : start + length]
@@ -98,9 +99,24 @@ def test_length_changes_nothing_away_from_the_edges(frames):
     assert not torch.allclose(whole[..., : net.stride], part[..., : net.stride], atol=1e-4)
 
 
+def test_transformers_look_further_than_the_rest():
+    """A far sound changes an estimate within the reach of attention, and not beyond it."""
+    torch.manual_seed(2)
+    x = torch.randn(1, 4, 64 * trained().stride)
+    y = x.clone()
+    y[..., : 4 * trained().stride] = 0
+    for transformers, far, changes in ((0, 16, False), (1, 16, True), (1, 4, False)):
+        net = trained(transformers=transformers, far=far)
+        late = slice(18 * net.stride, 20 * net.stride)
+        difference = (net(x, 0.5, 0.0) - net(y, 0.5, 0.0))[..., late].abs().max().item()
+        assert (difference > 1e-5) == changes, (transformers, far, difference)
+
+
 @pytest.mark.parametrize("length", [1, 127, 1024, 2049])
-def test_any_length(length):
-    assert trained()(torch.randn(1, 4, length), 0.5).shape == (1, 4, length)
+@pytest.mark.parametrize("transformers", [0, 1])
+def test_any_length(length, transformers):
+    net = trained(transformers=transformers)
+    assert net(torch.randn(1, 4, length), 0.5).shape == (1, 4, length)
 
 
 def test_wrong_inputs_are_named():

@@ -102,8 +102,29 @@ def test_a_new_run_starts_from_the_initial_weights(config, tmp_path):
 
 def test_initial_weights_of_another_network_are_refused(config, tmp_path):
     save_file({"variance": torch.ones(2, 3)}, tmp_path / "initial.safetensors")
-    with pytest.raises(RuntimeError, match="Missing key"):
+    with pytest.raises(RuntimeError, match="size mismatch for variance"):
         train(config, tmp_path, devices=1)
+    save_file({"encoder": torch.ones(2)}, tmp_path / "initial.safetensors")
+    with pytest.raises(RuntimeError, match="parts unknown here: encoder"):
+        train(config, tmp_path, devices=1)
+
+
+def test_a_run_grows_a_smaller_network(config, tmp_path, capsys):
+    torch.manual_seed(0)
+    small = build_network("band", 3, **config["network"])
+    with torch.no_grad():
+        for p in small.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+    save_file(dict(small.state_dict()), tmp_path / "initial.safetensors")
+    config["network"] = {**config["network"], "transformers": 2}
+    object.__setattr__(config["training"], "learning_rate", 0.0)
+    state = run(config, tmp_path, steps=1)
+    assert "start afresh: transformers" in capsys.readouterr().out
+    large = build_network("band", 3, **config["network"])
+    large.load_state_dict(state["net"])
+    x = torch.randn(2, 3, 3000)
+    # New layers add nothing until they are trained.
+    torch.testing.assert_close(large(x, 0.5, 0.0), small(x, 0.5, 0.0))
 
 
 def test_unknown_loss_is_named(config, tmp_path):
