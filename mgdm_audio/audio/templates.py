@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,35 +16,50 @@ from .spectra import masking_istft, masking_stft
 from .stereo import SEGMENT, mask, power
 from .windows import Grid
 
-#: Samples that are modelled together, about: 24 s at 22,050 Hz. Instruments play a few bars alike.
-SECTION = 16 * SEGMENT
 
-#: Samples for which a stem has one template: 64 in 24 s. With more of them the model follows the
-#: estimates' errors, with fewer it loses notes that come once.
-DENSITY = 8192
+@dataclass(frozen=True)
+class FitSettings:
+    """How stems are fitted; `recipes.band.templates` tries others.
 
-#: Weight of the estimates against the mixture: their spectra are the only clue to who plays what.
-TRUST = 0.2
+    Attributes:
+        section: samples that are modelled together, about: 24 s at 22,050 Hz. Instruments play a
+            few bars alike.
+        density: samples for which a stem has one template: 64 in 24 s. With more templates the
+            model follows the estimates' errors, with fewer it loses notes that come once.
+        trust: weight of the estimates against the mixture: their spectra are the only clue to who
+            plays what.
+        updates: multiplicative updates towards the estimates alone, then towards the mixture as
+            well. The former end before the templates can follow the estimates' errors.
+        share: of the model in the result; the rest is the estimate.
+    """
 
-#: Multiplicative updates towards the estimates alone, then towards the mixture as well. The former
-#: end before the templates can follow the estimates' errors.
-UPDATES = (12, 8)
+    section: int = 16 * SEGMENT
+    density: int = 8192
+    trust: float = 0.2
+    updates: tuple[int, int] = (12, 8)
+    share: float = 0.75
 
-#: Share of the model in the result; the rest is the estimate.
-SHARE = 0.75
+
+DEFAULT = FitSettings()
 
 #: Samples over which a section fades into the next.
 FADE = 4096
 
 
-def fit_templates(stems: Tensor, mixture: Tensor, templates: int, seed: int = 0) -> Tensor:
+def fit_templates(
+    stems: Tensor,
+    mixture: Tensor,
+    templates: int,
+    seed: int = 0,
+    settings: FitSettings = DEFAULT,
+) -> Tensor:
     """Magnitudes of stems as activations times templates, by non-negative matrix factorisation.
 
     With activations ``A_k`` and templates ``B_k`` of stem `k`, its estimate ``E_k`` and the mixture
     ``V``, multiplicative updates (Lee and Seung, "Algorithms for non-negative matrix
     factorization", NIPS 2000) lower
 
-        D(V | sum_k A_k B_k) + TRUST * sum_k D(E_k | A_k B_k),
+        D(V | sum_k A_k B_k) + trust * sum_k D(E_k | A_k B_k),
 
     D being the generalised Kullback-Leibler divergence; the first of them lower the second sum
     alone. A note that an estimate has given to the wrong stem for once is better explained by the
@@ -70,26 +86,35 @@ def fit_templates(stems: Tensor, mixture: Tensor, templates: int, seed: int = 0)
 
     a = start(len(mixture), templates) * stems.mean((1, 2), keepdim=True) * bins / templates
     b = start(templates, bins) / (0.6 * bins)
-    for step in range(sum(UPDATES)):
-        joint = step >= UPDATES[0]
-        scale = 1 + TRUST if joint else 1.0
-        ratio = _ratio(a, b, stems, mixture, joint)
+    for step in range(sum(settings.updates)):
+        trust = settings.trust if step >= settings.updates[0] else None
+        scale = 1.0 if trust is None else 1 + trust
+        ratio = _ratio(a, b, stems, mixture, trust)
         a = a * (ratio @ b.mT) / (scale * b.sum(-1)[:, None] + 1e-9)
-        ratio = _ratio(a, b, stems, mixture, joint)
+        ratio = _ratio(a, b, stems, mixture, trust)
         b = b * (a.mT @ ratio) / (scale * a.sum(1)[..., None] + 1e-9)
     return (a @ b).mul_(unit)
 
 
-def _ratio(a: Tensor, b: Tensor, stems: Tensor, mixture: Tensor, joint: bool) -> Tensor:
-    """What the model lacks, as a factor: the updates' direction, ``[K, N, bins]``."""
+def _ratio(a: Tensor, b: Tensor, stems: Tensor, mixture: Tensor, trust: float | None) -> Tensor:
+    """What the model lacks, as a factor: the updates' direction, ``[K, N, bins]``.
+
+    Without `trust` only the stems count.
+    """
     model = (a @ b).add_(1e-7)
-    if not joint:
+    if trust is None:
         return stems / model
     whole = mixture / model.sum(0)
-    return torch.div(stems, model, out=model).mul_(TRUST).add_(whole)
+    return torch.div(stems, model, out=model).mul_(trust).add_(whole)
 
 
-def template_masks(stems: Tensor, mixture: Tensor, window: int, seed: int = 0) -> Tensor:
+def template_masks(
+    stems: Tensor,
+    mixture: Tensor,
+    window: int,
+    seed: int = 0,
+    settings: FitSettings = DEFAULT,
+) -> Tensor:
     """Share the mixture's spectrum among the stems by their `fit_templates`.
 
     Two channels have templates in common, and stems' places between them count as well
@@ -112,14 +137,19 @@ def template_masks(stems: Tensor, mixture: Tensor, window: int, seed: int = 0) -
         if not loudness.any():
             part.copy_((own / part.shape[1])[:, None])
             continue
-        count = max(round(stems.shape[-1] / DENSITY), 4)
-        shares = fit_templates(power(part).mean(0).sqrt(), loudness, count, seed)
+        count = max(round(stems.shape[-1] / settings.density), 4)
+        shares = fit_templates(power(part).mean(0).sqrt(), loudness, count, seed, settings)
         shares /= shares.sum(0)
         mask(part, own, window, lambda here, _, shares=shares: shares[:, here])
     return masking_istft(spectra, window, stems.shape[-1])
 
 
-def refit(stems: Tensor, mixture: Tensor, rounds: Sequence[Sequence[int]]) -> Tensor:
+def refit(
+    stems: Tensor,
+    mixture: Tensor,
+    rounds: Sequence[Sequence[int]],
+    settings: FitSettings = DEFAULT,
+) -> Tensor:
     """Estimated stems of a section, moved towards their `template_masks`.
 
     Args:
@@ -135,15 +165,15 @@ def refit(stems: Tensor, mixture: Tensor, rounds: Sequence[Sequence[int]]) -> Te
     for windows in rounds:
         masked = torch.zeros_like(stems)
         for window in windows:
-            masked += template_masks(stems, mixture, window, seed)
+            masked += template_masks(stems, mixture, window, seed, settings)
             seed += 1
-        stems = torch.lerp(stems, masked / len(windows), SHARE)
+        stems = torch.lerp(stems, masked / len(windows), settings.share)
     return stems
 
 
-def sections(length: int, halo: int) -> list[Block]:
-    """About equal parts of `length` samples, near `SECTION` long, with `halo` either side."""
-    count = max(round(length / SECTION), 1)
+def sections(length: int, halo: int, section: int = DEFAULT.section) -> list[Block]:
+    """About equal parts of `length` samples, near `section` long, with `halo` either side."""
+    count = max(round(length / section), 1)
     segments = -(-length // SEGMENT)
     edges = [SEGMENT * (i * segments // count) for i in range(count)] + [length]
     return [
@@ -159,6 +189,7 @@ class Refitter:
         length: samples of the whole signal.
         rounds: see `refit`.
         device: where to compute; pieces come from the CPU and go back there.
+        settings: of the fits.
     """
 
     def __init__(
@@ -166,12 +197,13 @@ class Refitter:
         length: int,
         rounds: Sequence[Sequence[int]],
         device: torch.device | str = "cpu",
+        settings: FitSettings = DEFAULT,
     ):
-        self.rounds, self.device = rounds, device
+        self.rounds, self.device, self.settings = rounds, device, settings
         # Frames that reach beyond a piece's end are wrong there; each round carries that further.
         reach = sum(max(windows) for windows in rounds)
-        self.sections = deque(sections(length, reach + FADE))
-        self.joiner = Joiner(Grid(SECTION + FADE, SECTION))
+        self.sections = deque(sections(length, reach + FADE, settings.section))
+        self.joiner = Joiner(Grid(settings.section + FADE, settings.section))
         self.buffer: Tensor | None = None
         self.begin = 0  # position of the buffer's first sample
 
@@ -187,7 +219,7 @@ class Refitter:
             block = self.sections.popleft()
             piece = self._between(block.begin, block.end).to(self.device)
             part = torch.from_numpy(mixture[:, block.begin : block.end]).to(self.device)
-            fitted = refit(piece, part, self.rounds).cpu()
+            fitted = refit(piece, part, self.rounds, self.settings).cpu()
             # The next section begins before this one's end, within the buffer.
             keep = self.sections[0].begin if self.sections else block.end
             self.buffer, self.begin = self._between(keep, None).clone(), keep

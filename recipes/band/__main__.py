@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .sets import SAMPLERATE, SETS, Settings, render_set
+from .sets import SAMPLERATE, SECONDS, SETS, Settings, render_set
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
@@ -22,13 +22,21 @@ def main() -> None:
 @click.option("--sounds", type=FOLDER, help="Pack of recorded instruments.")
 @click.option("--songs", type=FOLDER, help="Folder of MIDI songs with all four stems.")
 @click.option("--samplerate", type=int, default=SAMPLERATE, help="In Hz.")
-def render(split: str, out: Path, sounds: Path | None, songs: Path | None, samplerate: int) -> None:
+@click.option("--seconds", type=click.FloatRange(1), default=SECONDS, help="Of each song, at most.")
+def render(
+    split: str,
+    out: Path,
+    sounds: Path | None,
+    songs: Path | None,
+    samplerate: int,
+    seconds: float,
+) -> None:
     """Write TRACK/{bass,drums,guitar,piano,mix}.flac for every song of a set.
 
     A call that was cut short goes on where it stopped.
     """
     try:
-        tracks = render_set(split, out, Settings(sounds, songs, samplerate))
+        tracks = render_set(split, out, Settings(sounds, songs, samplerate, seconds))
     except (FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{tracks} tracks in {out}")

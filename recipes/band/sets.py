@@ -34,6 +34,7 @@ class Settings(NamedTuple):
     sounds: Path | None = None
     songs: Path | None = None
     samplerate: int = SAMPLERATE
+    seconds: float = SECONDS  # of a song
 
 
 class RenderedSet(NamedTuple):
@@ -50,7 +51,7 @@ def own_songs(split: str) -> Callable[[Settings], Iterator[Song]]:
 
     def songs(settings: Settings) -> Iterator[Song]:
         for number in range(OWN_SONGS):
-            song = compose(song_seed(split, SEED, number), SECONDS + PREROLL)
+            song = compose(song_seed(split, SEED, number), settings.seconds + PREROLL)
             yield song._replace(name=f"{split}-{number:02d}")
 
     return songs
@@ -70,8 +71,8 @@ def songs_by_others(settings: Settings) -> Iterator[Song]:
     for path in paths:
         song = read_midi(path)
         if {part.stem for part in song.parts if part.notes} == set(STEMS):
-            start = max(fullest(song, SECONDS) - PREROLL, 0.0)
-            yield cut(song, start, SECONDS + PREROLL)._replace(name=path.stem)
+            start = max(fullest(song, settings.seconds) - PREROLL, 0.0)
+            yield cut(song, start, settings.seconds + PREROLL)._replace(name=path.stem)
 
 
 def _seen(settings: Settings) -> Bank:

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from mgdm_audio.audio import templates
 from mgdm_audio.audio.refine import refine
 from mgdm_audio.audio.templates import (
+    DEFAULT,
     FADE,
+    FitSettings,
     Refitter,
     fit_templates,
     refit,
@@ -62,29 +63,28 @@ def objective(stems, mixture, model, trust):
 
 
 @pytest.mark.parametrize("joint", [False, True])
-def test_updates_lower_the_divergence(joint, monkeypatch):
+def test_updates_lower_the_divergence(joint):
     stems, mixture = low_rank()
     values = []
     for updates in range(12):
-        monkeypatch.setattr(templates, "UPDATES", (0, updates) if joint else (updates, 0))
-        model = fit_templates(stems, mixture, templates=4)
+        settings = FitSettings(updates=(0, updates) if joint else (updates, 0))
+        model = fit_templates(stems, mixture, 4, settings=settings)
         if joint:
-            values.append(objective(stems, mixture, model, templates.TRUST))
+            values.append(objective(stems, mixture, model, settings.trust))
         else:
             values.append(sum(map(divergence, stems, model)))
     assert all(a > b for a, b in itertools.pairwise(values))
     assert values[-1] < 0.5 * values[0]
 
 
-def test_trust_weighs_the_estimates(monkeypatch):
+def test_trust_weighs_the_estimates():
     """Run to the end, each weight's own fit is the best by that weight's objective."""
     stems, mixture = low_rank()
     stems = stems.flip(1)  # estimates that are all wrong, so that there is something to weigh
-    monkeypatch.setattr(templates, "UPDATES", (0, 400))
     models = {}
     for trust in (0.05, 0.2, 1.0):
-        monkeypatch.setattr(templates, "TRUST", trust)
-        models[trust] = fit_templates(stems, mixture, templates=4)
+        settings = FitSettings(updates=(0, 400), trust=trust)
+        models[trust] = fit_templates(stems, mixture, 4, settings=settings)
     for trust in models:
         values = {other: objective(stems, mixture, m, trust) for other, m in models.items()}
         assert min(values, key=values.get) == trust
@@ -154,19 +154,19 @@ def test_sections_cover_the_signal_once():
         for block in blocks:
             assert block.begin == max(block.first - 5000, 0)
             assert block.end == min(block.last + 5000, length)
-            assert block.last - block.first <= 1.6 * templates.SECTION
-            assert len(blocks) == 1 or block.last - block.first >= 0.6 * templates.SECTION
+            assert block.last - block.first <= 1.6 * DEFAULT.section
+            assert len(blocks) == 1 or block.last - block.first >= 0.6 * DEFAULT.section
 
 
 @pytest.mark.parametrize("channels", [1, 2])
-def test_pieces_make_no_difference_and_sections_fade(channels, monkeypatch):
-    monkeypatch.setattr(templates, "SECTION", 65536)
+def test_pieces_make_no_difference_and_sections_fade(channels):
+    settings = FitSettings(section=65536)
     length = 170_000
     stems = noise(channels, length=length)
     mixture = stems.sum(1)
 
     def run(sizes):
-        refitter, done, start = Refitter(length, ROUNDS), [], 0
+        refitter, done, start = Refitter(length, ROUNDS, settings=settings), [], 0
         for size in sizes:
             done += refitter.push(stems[..., start : start + size].clone(), np.asarray(mixture))
             start += size
@@ -176,7 +176,7 @@ def test_pieces_make_no_difference_and_sections_fade(channels, monkeypatch):
     assert torch.equal(run([100_000, 1, 50_000, 19_999]), whole)
     torch.testing.assert_close(whole.sum(1), mixture, atol=1e-4, rtol=0)
     # Away from joints a section is what it is alone; at a joint it begins as the last one went on.
-    blocks = sections(length, sum(map(max, ROUNDS)) + FADE)
+    blocks = sections(length, sum(map(max, ROUNDS)) + FADE, settings.section)
     assert len(blocks) == 3
     alone = [
         refit(stems[..., b.begin : b.end], mixture[:, b.begin : b.end], ROUNDS) for b in blocks
