@@ -22,7 +22,8 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
         folder: of the prior.
         share: of these weights; the rest are the ones that `folder` holds already. Weights of a run
             that began with those lie in the same valley, and a point between the two is often
-            better than both (model soups, Wortsman et al., 2022).
+            better than both (model soups, Wortsman et al., 2022). Parts of the network that those
+            lack are taken as the run made them.
 
     Returns:
         The size of the weights in bytes.
@@ -35,7 +36,10 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
     weights = torch.load(average, map_location="cpu", weights_only=True)
     if share < 1:
         old = load_file(folder / "weights.safetensors")
-        weights = {n: torch.lerp(old[n].float(), w.float(), share) for n, w in weights.items()}
+        weights = {
+            n: torch.lerp(old[n].float(), w.float(), share) if n in old else w
+            for n, w in weights.items()
+        }
     data = save({n: (w if n == "variance" else w.half()).contiguous() for n, w in weights.items()})
     config = folder / "config.toml"
     text = config.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from mgdm_audio.networks import build_network
 from mgdm_audio.pretrained import load_prior
@@ -71,6 +72,21 @@ def test_a_share_of_a_run_blends_it_into_the_weights_there(tmp_path, run):
     for name, w in blended.items():
         expected = 0.75 * before[name] + 0.25 * after[name]
         torch.testing.assert_close(w, expected, atol=2e-3, rtol=2e-3)
+
+
+def test_parts_that_the_weights_there_lack_are_taken_whole(tmp_path, run):
+    (tmp_path / "config.toml").write_text(CONFIG)
+    before = {name: w.clone() for name, w in run.state_dict().items()}
+    export(tmp_path / "ema.pt", tmp_path)  # of the smaller network
+    new = {"transformers.0.time.out.bias": torch.full((8,), 0.5)}
+    after = {n: w if n == "variance" else w + 1 for n, w in before.items()}
+    torch.save(after | new, tmp_path / "later.pt")
+    export(tmp_path / "later.pt", tmp_path, share=0.5)
+    blended = load_file(tmp_path / "weights.safetensors")
+    assert blended.keys() == before.keys() | new.keys()
+    assert torch.equal(blended["transformers.0.time.out.bias"].float(), torch.full((8,), 0.5))
+    weight = "attention.out.weight"
+    torch.testing.assert_close(blended[weight].float(), before[weight] + 0.5, atol=2e-3, rtol=2e-3)
 
 
 def test_a_share_of_nothing_is_refused(tmp_path):
