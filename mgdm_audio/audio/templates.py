@@ -24,8 +24,10 @@ class FitSettings:
     Attributes:
         section: samples that are modelled together, about: 24 s at 22,050 Hz. Instruments play a
             few bars alike.
-        density: samples for which a stem has one template: 64 in 24 s. With more templates the
-            model follows the estimates' errors, with fewer it loses notes that come once.
+        templates: of a stem. With more of them the model follows the estimates' errors, with fewer
+            it loses notes that come once. Sections this long need no more than short ones.
+        density: samples for which a stem has one template where `templates` would be too many for
+            the section.
         trust: weight of the estimates against the mixture: their spectra are the only clue to who
             plays what.
         updates: multiplicative updates towards the estimates alone, then towards the mixture as
@@ -34,6 +36,7 @@ class FitSettings:
     """
 
     section: int = 16 * SEGMENT
+    templates: int = 64
     density: int = 8192
     trust: float = 0.2
     updates: tuple[int, int] = (12, 8)
@@ -137,7 +140,7 @@ def template_masks(
         if not loudness.any():
             part.copy_((own / part.shape[1])[:, None])
             continue
-        count = max(round(stems.shape[-1] / settings.density), 4)
+        count = min(max(round(stems.shape[-1] / settings.density), 4), settings.templates)
         shares = fit_templates(power(part).mean(0).sqrt(), loudness, count, seed, settings)
         shares /= shares.sum(0)
         mask(part, own, window, lambda here, _, shares=shares: shares[:, here])

@@ -78,7 +78,7 @@ def from_tracks(folder: Path, separator: Separator, count: int | None) -> list[E
 
 
 def from_recordings(
-    folder: Path, separator: Separator, start: float = 45.0, seconds: float = 40.0
+    folder: Path, separator: Separator, seconds: float, start: float = 45.0
 ) -> list[Excerpt]:
     """Recordings of which the guitar is known (`recipes.band.recordings`), all channels."""
     excerpts = []
@@ -130,7 +130,8 @@ def table(trials: Sequence[Trial], sets: dict[str, list[Excerpt]], prior: Prior)
 @click.option("--prior", "name", default="band", show_default=True)
 @click.option("--quality", default="balanced", show_default=True, type=click.Choice([*QUALITIES]))
 @click.option("--count", type=int, help="Use the first COUNT tracks of each folder only.")
-def main(folders, recordings, texts, name, quality, count) -> None:
+@click.option("--seconds", default=40.0, show_default=True, help="Of each recording.")
+def main(folders, recordings, texts, name, quality, count, seconds) -> None:
     """Fit the templates of FOLDERS' separated tracks with other settings, and score each.
 
     The denoiser runs once a track; settings are those of `audio.templates.FitSettings` and the
@@ -147,7 +148,7 @@ def main(folders, recordings, texts, name, quality, count) -> None:
     separator = Separator(prior, quality=quality, templates=())
     sets = {folder.name: from_tracks(folder, separator, count) for folder in folders}
     if recordings:
-        sets["recordings' guitar"] = from_recordings(recordings, separator)
+        sets["recordings' guitar"] = from_recordings(recordings, separator, seconds=seconds)
     click.echo(table([Trial("none", (), DEFAULT), *tried], sets, prior))
 
 
