@@ -138,7 +138,10 @@ class BandDenoiser(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             noisy = _planes(self.stft(x))
             features = self._features(noisy, sigma, sigma_mix)
-        out = self._unet(features, sigma, sigma_mix)
+        frames = features.shape[-2]
+        # Outside of what is compiled: compilers for sizes that vary stumble over the remainder.
+        features = F.pad(features, (0, 0, 0, -frames % (self.frames * 2 ** len(self.shrink))))
+        out = self._unet(features, sigma, sigma_mix)[:, :, :frames]
         with torch.autocast(x.device.type, enabled=False):
             clean = self._combine(noisy, out.float(), sigma, sigma_mix)
             return self.stft.inverse(_complex(clean), x.shape[-1])
@@ -186,13 +189,9 @@ class BandDenoiser(nn.Module):
         return torch.cat([stems.flatten(1, 2), mixture, compressed, loudness], 1).clamp(-30, 30)
 
     def _unet(self, features: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
-        """``[B, features, N, F]`` to ``[B, 5 K, N, F]``, Nyquist left at zero."""
-        n = features.shape[-2]
-        multiple = self.frames * 2 ** len(self.shrink)
-        h = F.pad(features, (0, 0, 0, -n % multiple))
-        h = torch.cat(
-            [conv(part) for conv, part in zip(self.embed, self._split(h), strict=True)], 2
-        )
+        """``[B, features, N, F]`` to ``[B, 5 K, N, F]``, whole strides long; Nyquist is zero."""
+        parts = self._split(features)
+        h = torch.cat([conv(part) for conv, part in zip(self.embed, parts, strict=True)], 2)
         level = self.level(self._signal_levels(sigma, sigma_mix))[..., None]
         place = (self.position + level).contiguous(memory_format=torch.channels_last)
         h = h + place.to(h.dtype)  # under autocast all the way in half precision
@@ -214,7 +213,7 @@ class BandDenoiser(nn.Module):
                 h = block(h, embedding)
         rows = h.split([count for count, _ in self.bands], 2)
         out = [
-            self._unfold_band(head(part), width)[:, :, :n]
+            self._unfold_band(head(part), width)
             for head, part, (_, width) in zip(self.head, rows, self.bands, strict=True)
         ]
         return torch.cat([*out, torch.zeros_like(out[0][..., :1])], -1)
