@@ -122,6 +122,12 @@ def quality_help() -> str:
     help="Average N posterior draws: the posterior mean. Time grows in proportion.",
 )
 @option(
+    "--templates",
+    type=click.IntRange(0, 8),
+    help="Rounds in which stems are fitted by spectra that come back: 0 for none, 2 for music made "
+    "of samples. [default: 1, with a quality]",
+)
+@option(
     "--samples",
     type=click.IntRange(min=1),
     default=1,
@@ -357,7 +363,7 @@ def make_separator(given: dict[str, Any]) -> Separator:
     from .separator import Separator
 
     keys = ("quality", "sampler", "steps", "draws", "samples", "seed", "device", "segment")
-    keys += ("overlap", "batch_size", "residual", "compiled")
+    keys += ("overlap", "batch_size", "residual", "compiled", "templates")
     options = parse_options(given["options"], preset(given["quality"], given["sampler"]))
     return Separator(given["name"], **{key: given[key] for key in keys}, **options)
 

@@ -70,9 +70,10 @@ class Separator:
         refine: sharpen each set of stems by soft masks of longer windows, which helps a posterior
             mean and alters a draw; by default as the preset has it. False leaves out a preset's
             `templates` as well.
-        templates: rounds of windows, in samples at the prior's rate, in which each set of stems is
-            then fitted by spectra that come back (`mgdm_audio.audio.templates`); by default as the
-            preset has it, ``()`` for none.
+        templates: rounds in which each set of stems is then fitted by spectra that come back
+            (`mgdm_audio.audio.templates`): how many, or the windows of each, in samples at the
+            prior's rate; by default as the preset has it, 0 for none. Two rounds suit music made
+            of samples, which come back exactly.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -98,7 +99,7 @@ class Separator:
         batch_size: int | None = None,
         residual: bool = False,
         refine: bool | None = None,
-        templates: Sequence[Sequence[int]] | None = None,
+        templates: int | Sequence[Sequence[int]] | None = None,
         normalize: bool = True,
         compiled: bool = False,
         **options: Any,
@@ -111,11 +112,11 @@ class Separator:
             self.prior = prior
         else:
             self.prior = load_prior(prior, self.device, compiled=compiled)
-        rounds = None if templates is None else _rounds(templates)
-        self.settings: Preset = preset(
-            quality, sampler, steps=steps, draws=draws, refine=refine, templates=rounds
+        self.settings: Preset = preset(quality, sampler, steps=steps, draws=draws, refine=refine)
+        self.settings = self.settings.with_(
+            options={**self.settings.options, **options} or None,
+            templates=None if templates is None else _rounds(templates, preset(quality, sampler)),
         )
-        self.settings = self.settings.with_(options={**self.settings.options, **options} or None)
         for name, value in (
             ("steps", self.settings.steps),
             ("draws", self.settings.draws),
@@ -477,16 +478,20 @@ def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:
     return Grid(window * quantum, hop * quantum)
 
 
-def _rounds(templates: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
-    """Rounds of windows, if that is what they are."""
+def _rounds(
+    templates: int | Sequence[Sequence[int]], chosen: Preset
+) -> tuple[tuple[int, ...], ...]:
+    """Rounds of windows, if that is what they are, or so many rounds of those of `chosen`."""
+    if isinstance(templates, int) and templates >= 0:
+        return chosen.rounds(templates)
     try:
         rounds = tuple(tuple(int(window) for window in windows) for windows in templates)
     except (TypeError, ValueError):
         rounds = ((),)
     if not all(rounds) or any(w < 16 or w & (w - 1) for windows in rounds for w in windows):
         raise ValueError(
-            f"templates must be rounds of windows that are powers of two from 16 on, such as "
-            f"((2048, 4096), (4096,)), not {templates!r}"
+            "templates must be a number of rounds, or rounds of windows that are powers of two "
+            f"from 16 on, such as ((2048, 4096), (4096,)), not {templates!r}"
         )
     return rounds
 

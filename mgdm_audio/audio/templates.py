@@ -22,8 +22,8 @@ class FitSettings:
     """How stems are fitted; `recipes.band.templates` tries others.
 
     Attributes:
-        section: samples that are modelled together, about: 24 s at 22,050 Hz. Instruments play a
-            few bars alike.
+        section: samples that are modelled together, about: 95 s at 22,050 Hz. The more often a
+            sound comes back, the better; the memory that longer ones take is the limit.
         templates: of a stem. With more of them the model follows the estimates' errors, with fewer
             it loses notes that come once. Sections this long need no more than short ones.
         density: samples for which a stem has one template where `templates` would be too many for
@@ -35,7 +35,7 @@ class FitSettings:
         share: of the model in the result; the rest is the estimate.
     """
 
-    section: int = 16 * SEGMENT
+    section: int = 64 * SEGMENT
     templates: int = 64
     density: int = 8192
     trust: float = 0.2

@@ -84,6 +84,14 @@ def test_json(separate, track, tmp_path):
     assert "no such file" in bad["error"]
 
 
+def test_rounds_of_templates(separate, track):
+    for given, rounds in (("0", 0), ("2", 2)):
+        options = ("--templates", given, "--overwrite", "--json", "-q")
+        _, out, _ = separate(track, *options)
+        assert json.loads(out)["tracks"][0]["settings"]["templates"] == rounds * [[4096]]
+    assert separate(track, "--templates", "-1")[0] == 2
+
+
 def test_folders_and_equal_names(separate, tmp_path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

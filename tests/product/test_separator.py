@@ -12,7 +12,7 @@ from mgdm_audio import AudioFileError
 from mgdm_audio import separator as module
 from mgdm_audio.audio.templates import refit
 from mgdm_audio.noise import PlacedNoise
-from mgdm_audio.presets import SAMPLER_PRESETS
+from mgdm_audio.presets import SAMPLER_PRESETS, WINDOWS
 from mgdm_audio.separator import Separator
 
 from .conftest import music
@@ -89,12 +89,29 @@ def test_templates_are_a_stage_of_their_own(prior):
         torch.testing.assert_close(fitted.stems[name], expected[:, k], atol=1e-4, rtol=0)
     assert fitted.settings["templates"] == [[2048, 1024], [512]]
     assert Separator(prior, quality="best", refine=False).settings.templates == ()
+    assert Separator(prior, quality="best", refine=False, templates=1).settings.templates
     assert Separator(prior, sampler="conditional").settings.templates == ()
 
 
-@pytest.mark.parametrize("templates", [((),), ((0,),), ((3000,),), (4096,), ((-4,),), (("a",),)])
+@pytest.mark.parametrize(
+    ("chosen", "windows"),
+    [
+        ({"quality": "fast"}, (4096,)),
+        ({"quality": "best"}, 2 * WINDOWS),
+        ({"sampler": "mgdm"}, WINDOWS),
+    ],
+)
+def test_rounds_by_number_are_those_of_the_quality(prior, chosen, windows):
+    for count in range(3):
+        separator = Separator(prior, **chosen, templates=count)
+        assert separator.settings.templates == count * (windows,)
+
+
+@pytest.mark.parametrize(
+    "templates", [-1, ((),), ((0,),), ((3000,),), (4096,), ((-4,),), (("a",),)]
+)
 def test_templates_that_are_none_are_refused_at_once(prior, templates):
-    with pytest.raises(ValueError, match="rounds of windows"):
+    with pytest.raises(ValueError, match="number of rounds, or rounds of windows"):
         Separator(prior, quality="fast", templates=templates)
 
 
