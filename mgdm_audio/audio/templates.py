@@ -23,7 +23,7 @@ class FitSettings:
 
     Attributes:
         section: samples that are modelled together, about: 95 s at 22,050 Hz. The more often a
-            sound comes back, the better; the memory that longer ones take is the limit.
+            sound comes back, the better; twice as long bring little more, and take more memory.
         templates: of a stem. With more of them the model follows the estimates' errors, with fewer
             it loses notes that come once. Sections this long need no more than short ones.
         density: samples for which a stem has one template where `templates` would be too many for
