@@ -76,6 +76,7 @@ class BandDenoiser(nn.Module):
         super().__init__()
         self.sources, self.frames = sources, frames
         self.local_variance, self.hiding = local_variance, hiding
+        self._compiled = False
         self.stft = TightSTFT(window)
         self.bands = [tuple(band) for band in bands]
         if sum(count * width for count, width in self.bands) != window // 2:
@@ -139,8 +140,9 @@ class BandDenoiser(nn.Module):
             noisy = _planes(self.stft(x))
             features = self._features(noisy, sigma, sigma_mix)
         frames = features.shape[-2]
-        # Outside of what is compiled: compilers for sizes that vary stumble over the remainder.
         features = F.pad(features, (0, 0, 0, -frames % (self.frames * 2 ** len(self.shrink))))
+        if self._compiled:
+            torch._dynamo.mark_static(features, 2)
         out = self._unet(features, sigma, sigma_mix)[:, :, :frames]
         with torch.autocast(x.device.type, enabled=False):
             clean = self._combine(noisy, out.float(), sigma, sigma_mix)
@@ -149,9 +151,10 @@ class BandDenoiser(nn.Module):
     def compile(self, *args, **kwargs) -> None:
         """Compile the U-Net in place, with the arguments of `torch.compile`.
 
-        The complex STFT around it, which compilers know little of, stays as it is.
+        The complex STFT around it, which compilers know little of, stays as it is. Batches may
+        vary; every length is compiled anew, for code for any length fails to compile.
         """
-        self._unet = torch.compile(self._unet, *args, **kwargs)
+        self._unet, self._compiled = torch.compile(self._unet, *args, **kwargs), True
 
     def wiener(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None):
         """The static Wiener filter: what `forward` returns before any training. Same shapes."""

@@ -137,3 +137,23 @@ def test_gradients_are_finite_at_every_noise(sigma_mix):
     net(x, 2.0, sigma_mix).square().sum().backward()
     grads = [x.grad, *(p.grad for p in net.parameters() if p.grad is not None)]
     assert all(g.isfinite().all() for g in grads)
+
+
+def test_compiled_for_any_batch_and_for_each_length():
+    """The default compiler fails on lengths that vary; here a backend sees what it would."""
+    net, seen = trained(transformers=1), []
+    plain = trained(transformers=1)
+
+    def backend(graph, inputs):
+        values = [n.meta.get("example_value") for n in graph.graph.nodes if n.op == "placeholder"]
+        seen.append([tuple(x.shape) for x in values if torch.is_tensor(x) and x.ndim == 4])
+        return graph.forward
+
+    torch._dynamo.reset()
+    net.compile(backend=backend)
+    for batch, length in ((2, 3000), (3, 3000), (4, 3000), (4, 5000)):
+        x = torch.randn(batch, 4, length)
+        assert torch.allclose(net(x, 0.5, 0.0), plain(x, 0.5, 0.0), atol=1e-5)
+    assert len(seen) == 3  # the first, any batch, the other length
+    assert all(isinstance(size, int) for shapes in seen for shape in shapes for size in shape[2:])
+    assert any(not isinstance(shape[0], int) for shapes in seen for shape in shapes)
