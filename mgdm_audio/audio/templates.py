@@ -24,7 +24,7 @@ class FitSettings:
     Attributes:
         section: samples that are modelled together, about: 95 s at 22,050 Hz. The more often a
             sound comes back, the better; twice as long bring little more, and take more memory.
-        templates: of a stem. With more of them the model follows the estimates' errors, with fewer
+        templates: of a stem, at most. With more the model follows the estimates' errors, with fewer
             it loses notes that come once. Sections this long need no more than short ones.
         density: samples for which a stem has one template where `templates` would be too many for
             the section.
@@ -52,7 +52,7 @@ FADE = 4096
 def fit_templates(
     stems: Tensor,
     mixture: Tensor,
-    templates: int,
+    count: int,
     seed: int = 0,
     settings: FitSettings = DEFAULT,
 ) -> Tensor:
@@ -71,8 +71,9 @@ def fit_templates(
     Args:
         stems: magnitudes ``[K, N, bins]`` of the estimates.
         mixture: magnitudes ``[N, bins]``, not all zero.
-        templates: a stem.
+        count: templates of a stem.
         seed: of the matrices that the updates begin with.
+        settings: `trust` and `updates` of them.
 
     Returns:
         ``[K, N, bins]``.
@@ -87,8 +88,8 @@ def fit_templates(
         matrix = 0.1 + torch.rand(rows, columns, generator=generator)
         return matrix.to(mixture).expand(len(stems), -1, -1)
 
-    a = start(len(mixture), templates) * stems.mean((1, 2), keepdim=True) * bins / templates
-    b = start(templates, bins) / (0.6 * bins)
+    a = start(len(mixture), count) * stems.mean((1, 2), keepdim=True) * bins / count
+    b = start(count, bins) / (0.6 * bins)
     for step in range(sum(settings.updates)):
         trust = settings.trust if step >= settings.updates[0] else None
         scale = 1.0 if trust is None else 1 + trust
@@ -128,6 +129,7 @@ def template_masks(
         mixture: ``[C, T]``.
         window: of the STFT, see `masking_stft`.
         seed: see `fit_templates`.
+        settings: of the fit.
 
     Returns:
         ``[C, K, T]``, summing to the mixture over `K` up to rounding.
@@ -160,6 +162,7 @@ def refit(
         mixture: ``[C, T]``.
         rounds: windows whose masks are averaged, in each round; a round begins with the stems that
             the last one made. Fits end in different optima, so that their mean is better.
+        settings: of the fits.
 
     Returns:
         ``[C, K, T]``. Stems that sum to the mixture still do.

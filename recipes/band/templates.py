@@ -58,7 +58,8 @@ def parse_trial(text: str, rounds: Rounds) -> Trial:
         if key == "rounds":
             rounds = tuple(tuple(map(int, each.split("+"))) for each in value.split("/"))
         elif key == "updates":
-            changes[key] = tuple(map(int, value.split("/")))
+            first, second = map(int, value.split("/"))
+            changes[key] = first, second
         elif equals and key in {field.name for field in fields(FitSettings)}:
             changes[key] = type(getattr(DEFAULT, key))(value)
         else:

@@ -94,7 +94,7 @@ def test_stems_of_few_spectra_are_modelled_closely():
     generator = torch.Generator().manual_seed(0)
     a, b = torch.rand(2, 80, 3, generator=generator), torch.rand(2, 3, 65, generator=generator)
     truth = a**4 @ b**4
-    model = fit_templates(truth, truth.sum(0), templates=8)
+    model = fit_templates(truth, truth.sum(0), count=8)
     assert float((model - truth).square().mean()) < 0.02 * float(truth.var())
 
 

@@ -115,3 +115,20 @@ def test_the_command_renders_a_set(short, tmp_path):
     result = CliRunner().invoke(main, ["render", "--split", "test", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "3 tracks" in result.output
+
+
+def test_songs_are_as_long_as_asked(tmp_path, monkeypatch):
+    def end(settings):
+        song = next(sets.own_songs("test")(settings))
+        return max(note.start for part in song.parts for note in part.notes)
+
+    assert 40 < end(sets.Settings(seconds=44.0)) <= 44 + sets.PREROLL
+    assert end(sets.Settings()) <= sets.SECONDS + sets.PREROLL
+
+    asked = []
+    monkeypatch.setattr(
+        "recipes.band.__main__.render_set", lambda name, out, settings: asked.append(settings) or 1
+    )
+    options = ["render", "--split", "test", "--out", str(tmp_path), "--seconds", "44"]
+    assert CliRunner().invoke(main, options).exit_code == 0
+    assert asked[0].seconds == 44.0
