@@ -136,3 +136,43 @@ def test_compiling_where_it_does_not_work_has_one_clear_sentence(prior_folder, m
 def test_a_loaded_prior_is_not_compiled_behind_its_owner(prior):
     with pytest.raises(ValueError, match="compiled=True"):
         Separator(prior, compiled=True)
+
+
+@pytest.fixture
+def with_plain(copy):
+    """The tiny prior with a plain one of its own, quieter and with other noise levels."""
+    inner = shutil.copytree(copy, copy / "alone")
+    edit(inner, "sigma_max = 2.0", "sigma_max = 5.0")
+    edit(inner, 'network = "band"', 'network = "band"\nconditional = false')
+    edit(copy, 'network = "band"', 'network = "band"\nplain = "alone"')
+    return copy
+
+
+def test_samplers_without_a_known_mixture_call_the_plain_prior(with_plain):
+    prior = load_prior(with_plain, "cpu")
+    assert prior.plain is prior.plain
+    assert (prior.plain.name, prior.plain.sigmas) == ("tiny/alone", (5e-4, 5.0))
+    known = Separator(prior, quality="fast").prior
+    assert known is prior
+    for sampler in ("ddnm", "mgdm"):
+        assert Separator(prior, sampler=sampler, steps=2).prior is prior.plain
+    stems = Separator(prior, sampler="ddnm", steps=2).separate_tensor(music(0.5, 22050), 22050)
+    alone = Separator(with_plain / "alone", sampler="ddnm", steps=2)
+    for name, stem in alone.separate_tensor(music(0.5, 22050), 22050).items():
+        torch.testing.assert_close(stems[name], stem)
+
+
+def test_a_prior_without_a_plain_one_is_its_own(prior):
+    assert prior.plain is prior
+    assert prior.for_sampler("mgdm") is prior
+
+
+def test_a_damaged_plain_prior_is_told_when_it_is_needed(with_plain):
+    edit(with_plain / "alone", "samplerate = 22050", "samplerate = 44100")
+    prior = load_prior(with_plain, "cpu")
+    Separator(prior, quality="fast")
+    with pytest.raises(PriorError, match="another sample rate"):
+        Separator(prior, sampler="ddnm")
+    shutil.rmtree(with_plain / "alone")
+    with pytest.raises(PriorError, match="alone"):
+        Separator(with_plain, sampler="ddnm")
