@@ -31,7 +31,7 @@ class TrainingConfig:
     ema: float = 0.998
     workers: int = 1
     seed: int = 0
-    loss: str = "relative"  # or "level", see `loss.LOSSES`
+    loss: str = "relative"  # or "level", for plain priors; see `loss.LOSSES`
     noise: dict = field(default_factory=dict)
     validation: dict = field(default_factory=dict)  # name -> folder of tracks
     validate_every: int = 500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import soundfile
@@ -79,12 +80,48 @@ def loss_by_level(
     """Mean squared error over the Wiener filter's for each `sigma`, on ``clean [B, K, T]``."""
     result = {}
     for sigma in sigmas:
-        generator = torch.Generator(clean.device).manual_seed(0)
-        level = torch.full(clean.shape[:1], sigma, device=clean.device)
-        mix = torch.zeros_like(level) if conditional else level
-        noisy = clean + two_level_noise(clean.shape, level, mix, generator)
-        loss = relative_loss(net(noisy, level, mix), net.wiener(noisy, level, mix), clean)
+        levels, noisy = _noisy(clean, sigma, conditional)
+        loss = relative_loss(net(noisy, *levels), net.wiener(noisy, *levels), clean)
         result[sigma] = loss.mean().item()
+    return result
+
+
+def _noisy(clean: Tensor, sigma: float, conditional: bool) -> tuple[tuple[Tensor, Tensor], Tensor]:
+    """Levels ``(sigma, sigma_mix)`` and the items with such noise, the same at every call."""
+    generator = torch.Generator(clean.device).manual_seed(0)
+    level = torch.full(clean.shape[:1], sigma, device=clean.device)
+    mix = torch.zeros_like(level) if conditional else level
+    return (level, mix), clean + two_level_noise(clean.shape, level, mix, generator)
+
+
+class Calibration(NamedTuple):
+    """How far a denoiser is from a posterior mean, over a set of clean stems.
+
+    Attributes:
+        error: its squared error over that of the static Wiener filter, both summed over the set,
+            mean over stems.
+        slope: of each stem, the factor ``E[D x] / E[D^2]`` that would bring its estimates ``D``
+            nearest to the truth ``x``. A posterior mean has 1, for its error is orthogonal to it
+            whatever the prior; above 1, estimates are too quiet, and so are the samples drawn.
+    """
+
+    error: float
+    slope: tuple[float, ...]
+
+
+@torch.inference_mode()
+def calibration_by_level(
+    net: nn.Module, clean: Tensor, sigmas: Sequence[float], conditional: bool
+) -> dict[float, Calibration]:
+    """`Calibration` of `net` at each `sigma` on ``clean [B, K, T]``, over all items together."""
+    result = {}
+    for sigma in sigmas:
+        levels, noisy = _noisy(clean, sigma, conditional)
+        estimate = net(noisy, *levels)
+        error = (estimate - clean).square().sum((0, 2))
+        unit = (net.wiener(noisy, *levels) - clean).square().sum((0, 2))
+        slope = (estimate * clean).sum((0, 2)) / (estimate.square().sum((0, 2)) + 1e-14)
+        result[sigma] = Calibration((error / unit).mean().item(), tuple(slope.tolist()))
     return result
 
 

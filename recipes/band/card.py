@@ -12,9 +12,14 @@ from torch import Tensor
 from mgdm_audio import Separator
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import Prior, load_prior
-from mgdm_audio.training.validate import load_tracks, loss_by_level, one_step_si_sdri
+from mgdm_audio.training.validate import (
+    calibration_by_level,
+    load_tracks,
+    loss_by_level,
+    one_step_si_sdri,
+)
 
-LEVELS = (0.002, 0.007, 0.02, 0.07, 0.2, 0.7, 2.0)
+LEVELS = (0.002, 0.007, 0.02, 0.07, 0.2, 0.7, 2.0, 5.0)
 
 
 def separated(prior: Prior, tracks: Sequence[Tensor], quality: str) -> Tensor:
@@ -49,13 +54,28 @@ def si_sdri_table(prior: Prior, sets: dict[str, list[Tensor]], qualities: Sequen
 
 
 def level_table(prior: Prior, tracks: Sequence[Tensor]) -> str:
-    """Squared error relative to the Wiener filter's, by noise level, as Markdown."""
+    """Squared error relative to the Wiener filter's, by noise level, as Markdown.
+
+    Two kinds: the mean of each item's own ratio, in which quiet stems count as much as loud ones,
+    and the ratio of sums over all items, in which a posterior mean is the best. Below them, by
+    stem, how far a plain prior's estimates are too quiet, see `Calibration`.
+    """
     length = round(6 * prior.samplerate)
     clean = torch.stack([track[:, :length] for track in tracks if track.shape[-1] >= length])
     rows = [["sigma", *(f"{level:g}" for level in LEVELS)], ["---"] + ["---:"] * len(LEVELS)]
-    for name, conditional in (("plain", False), ("conditional", True)):
-        losses = loss_by_level(prior.denoise.network, clean, LEVELS, conditional)
-        rows.append([name, *(f"{losses[level]:.2f}" for level in LEVELS)])
+    for name, used in (("conditional", prior), ("plain", prior.plain)):
+        net = used.denoise.network
+        levels = [level for level in LEVELS if level <= used.sigmas[1]]
+        conditional = name == "conditional"
+        losses = loss_by_level(net, clean, levels, conditional)
+        rows.append([name, *(f"{loss:.2f}" for loss in losses.values())])
+        calibration = calibration_by_level(net, clean, levels, conditional)
+        rows.append([f"{name}, sums", *(f"{at.error:.2f}" for at in calibration.values())])
+    slopes = zip(*(at.slope for at in calibration.values()), strict=True)
+    for source, slope in zip(prior.sources, slopes, strict=True):
+        rows.append([f"plain, too quiet by, {source}", *(f"{value:.2f}" for value in slope)])
+    for row in rows[2:]:
+        row += [""] * (len(rows[0]) - len(row))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
 
 
@@ -70,7 +90,7 @@ def main(name: str, folders: tuple[Path, ...], qualities: tuple[str, ...], count
     sets = {folder.name: load_tracks(folder, prior.sources)[:count] for folder in folders}
     click.echo(si_sdri_table(prior, sets, qualities))
     for set_name, tracks in sets.items():
-        click.echo(f"Squared error relative to the static Wiener filter, `{set_name}`:\n")
+        click.echo(f"Squared error relative to the static Wiener filter's, `{set_name}`:\n")
         click.echo(level_table(prior, tracks))
 
 

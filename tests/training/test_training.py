@@ -10,9 +10,10 @@ from mgdm_audio.networks import build_network
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.ema import EMA
 from mgdm_audio.training.loop import TrainingDiverged
-from mgdm_audio.training.loss import relative_loss
+from mgdm_audio.training.loss import level_loss, relative_loss
 from mgdm_audio.training.noise import NoiseLevels, two_level_noise
 from mgdm_audio.training.optimizer import orthogonalise
+from mgdm_audio.training.validate import calibration_by_level
 
 from .toy import CONFIG, run
 
@@ -151,3 +152,39 @@ def test_unknown_options_are_named(tmp_path):
         ValueError, match=r"config.toml: unknown option in \[training\]: learning_rat"
     ):
         read_config(path)
+
+
+def scaled_to(loss, wiener, clean, expected):
+    """The factor on Wiener estimates that a loss likes best."""
+    factors = torch.linspace(0.01, 2, 200)
+    losses = [loss(factor * wiener, wiener, clean, expected).mean() for factor in factors]
+    return factors[torch.stack(losses).argmin()]
+
+
+def test_the_level_loss_has_the_posterior_mean_for_its_minimum_the_relative_one_has_not():
+    """Stems whose loudness the noise hides: the Wiener filter is the best linear estimate."""
+    torch.manual_seed(0)
+    net = build_network("band", 4, window=256, bands=[[16, 8]], channels=[4, 4], heads=1, blocks=1)
+    loud = torch.tensor([0.0, 0.2, 1.0, 1.7]).repeat(50)[torch.randperm(200)]  # mean power 0.98
+    net.variance.fill_(loud.square().mean())
+    clean = torch.randn(200, 4, 2000) * loud[:, None, None]
+    levels = torch.full((200,), 5.0), torch.full((200,), 5.0)
+    noisy = clean + two_level_noise(clean.shape, *levels, torch.Generator().manual_seed(1))
+    wiener, expected = net.wiener(noisy, *levels), net.expected_error(*levels)
+    assert scaled_to(level_loss, wiener, clean, expected) == pytest.approx(1.0, abs=0.1)
+    assert scaled_to(relative_loss, wiener, clean, expected) < 0.5
+
+
+def test_calibration_tells_a_posterior_mean_from_a_shrunken_one():
+    torch.manual_seed(0)
+    net = build_network("band", 4, window=256, bands=[[16, 8]], channels=[4, 4], heads=1, blocks=1)
+    power = torch.tensor([1.0, 0.5, 0.1, 0.01])
+    net.variance.copy_(power[:, None].expand(-1, net.stft.bins))
+    clean = torch.randn(8, 4, 30_000) * power.sqrt()[:, None]
+    exact = calibration_by_level(net, clean, (0.1, 1.0), conditional=False)
+    for error, slope in exact.values():  # an untrained network is the filter itself
+        assert error == pytest.approx(1.0, abs=1e-5)
+        assert slope == pytest.approx([1.0] * 4, rel=0.05)
+    net.variance.mul_(0.25)
+    shrunken = calibration_by_level(net, clean, (1.0,), conditional=False)[1.0].slope
+    assert shrunken == pytest.approx((0.25 * power + 1) / (0.25 * (power + 1)), rel=0.1)
