@@ -28,7 +28,7 @@ def cells(table):
 def test_levels_are_those_of_each_network_and_the_filter_is_one(prior):
     plain = dataclasses.replace(prior, sigmas=(5e-4, 5.0))
     both = dataclasses.replace(prior, load_plain=lambda: plain)
-    torch.manual_seed(0)
+    torch.manual_seed(1)  # validation draws its noise from seed 0
     tracks = [0.3**0.5 * torch.randn(4, 50_000) for _ in range(2)]
     rows = cells(level_table(both, tracks))
     assert [float(level) for level in rows["sigma"]] == list(LEVELS)
