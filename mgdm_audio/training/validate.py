@@ -128,6 +128,9 @@ def calibration_by_level(
 def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, float]:
     """Figures on the validation sets: SI-SDRi (mean over stems) and loss by noise level.
 
+    Of a prior that is never told the mixture (``conditional = false``): loss and `Calibration`,
+    its slope as the mean over stems.
+
     Args:
         net: on the device to run on.
         config: as `config.read_config` returns it.
@@ -138,15 +141,21 @@ def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, 
     """
     prior = config["prior"]
     device = next(net.parameters()).device
+    kinds = ("plain", "conditional") if prior.get("conditional", True) else ("plain",)
+    levels = (*LEVELS, prior["sigma_max"])
     report = {}
     for name, folder in config["training"].validation.items():
         tracks = load_tracks(Path(folder), prior["sources"], count=count)
-        values = one_step_si_sdri(net, tracks, prior["samplerate"], prior["sigma_max"])
-        report[f"{name}_si_sdri"] = values.nanmean(0).nanmean().item()
+        if "conditional" in kinds:
+            values = one_step_si_sdri(net, tracks, prior["samplerate"], prior["sigma_max"])
+            report[f"{name}_si_sdri"] = values.nanmean(0).nanmean().item()
         length = min(6 * prior["samplerate"], *(track.shape[-1] for track in tracks))
         clean = torch.stack([track[:, :length] for track in tracks[:4]]).to(device)
-        for kind in ("plain", "conditional"):
-            levels = (*LEVELS, prior["sigma_max"])
+        if "conditional" not in kinds:
+            for sigma, at in calibration_by_level(net, clean, levels, False).items():
+                report[f"{name}_sums_{sigma:g}"] = at.error
+                report[f"{name}_slope_{sigma:g}"] = sum(at.slope) / len(at.slope)
+        for kind in kinds:
             losses = loss_by_level(net, clean, levels, kind == "conditional")
             report |= {f"{name}_{kind}_{sigma:g}": value for sigma, value in losses.items()}
     return report

@@ -10,6 +10,7 @@ from mgdm_audio.networks import build_network
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.gallery import first_song, make_gallery
 from mgdm_audio.training.loop import train
+from mgdm_audio.training.validate import scores
 
 from .toy import CONFIG
 
@@ -67,3 +68,14 @@ def test_validation_writes_figures_audio_and_pictures(config, tmp_path):
     assert (mixture.sample_rate, mixture.step) == (RATE, 2)
     assert mixture.length_frames == 6 * RATE
     assert events.Images("song")[0].width > 100
+
+
+def test_a_plain_prior_is_not_asked_to_separate(config):
+    net = build_network("band", 3, **config["network"])
+    net.variance.fill_(0.02)
+    config["prior"]["conditional"] = False
+    report = scores(net, config)
+    assert "songs_si_sdri" not in report
+    kinds = {name.split("_")[1] for name in report}
+    assert kinds == {"plain", "sums", "slope"}
+    assert report["songs_sums_2"] == pytest.approx(1.0, abs=1e-3)
