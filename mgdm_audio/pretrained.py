@@ -6,8 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,6 @@ class Prior:
         name: of the prior's folder.
         stride: windows that start at multiples of it (in samples) see the same frames.
         level: RMS of a typical mixture at training, or None if unknown.
-        load_plain: loads `plain`, if that is another prior.
     """
 
     denoise: Callable[..., Tensor]
@@ -60,27 +58,6 @@ class Prior:
     name: str
     stride: int = 1
     level: float | None = None
-    load_plain: Callable[[], Prior] | None = None
-
-    @cached_property
-    def plain(self) -> Prior:
-        """The prior of samplers that know the mixture by a likelihood alone; loaded when asked for.
-
-        A conditional network can be called without `sigma_mix`, but one that was trained for that
-        and nothing else does it better. Without such a one, this is the prior itself.
-
-        Raises:
-            PriorError: as `load_prior`.
-        """
-        return self if self.load_plain is None else self.load_plain()
-
-    def for_sampler(self, name: str) -> Prior:
-        """This prior or `plain`, whichever the sampler of that name calls.
-
-        Raises:
-            PriorError: as `load_prior`.
-        """
-        return self if name == "conditional" else self.plain
 
 
 class NetworkDenoiser:
@@ -168,27 +145,7 @@ def load_prior(
         name=folder.name,
         stride=int(getattr(network, "stride", 1)),
         level=_level(network),
-        load_plain=_plain_loader(folder, prior, device, compiled),
     )
-
-
-def _plain_loader(
-    folder: Path, prior: dict[str, Any], device: torch.device, compiled: bool
-) -> Callable[[], Prior] | None:
-    """What loads the prior in the subfolder that the entry `plain` names."""
-    name = prior.get("plain")
-    if name is None:
-        return None
-
-    def load_plain() -> Prior:
-        plain = load_prior(folder / name, device, compiled=compiled)
-        if (plain.sources, plain.samplerate) != (tuple(prior["sources"]), prior["samplerate"]):
-            raise PriorError(
-                f"{folder / name}: has other sources or another sample rate than {folder}."
-            )
-        return replace(plain, name=f"{folder.name}/{name}")
-
-    return load_plain
 
 
 def read_config(folder: Path) -> dict[str, Any]:

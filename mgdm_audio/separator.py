@@ -53,8 +53,7 @@ class Separator:
     """Separates mixtures with a prior and a posterior sampler.
 
     Args:
-        prior: a shipped prior's name, a folder, or a `Prior`; samplers other than "conditional" use
-            its `Prior.plain`.
+        prior: a shipped prior's name, a folder, or a `Prior`.
         quality: ``"fast"``, ``"balanced"`` or ``"best"``, see `mgdm_audio.presets`.
         sampler: a sampler's name instead of a quality.
         steps: noise levels.
@@ -126,7 +125,6 @@ class Separator:
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
-        self.prior = self.prior.for_sampler(self.settings.sampler)
         if self.settings.sampler == "conditional" and not self.prior.conditional:
             raise ValueError(
                 f"the prior {self.prior.name!r} takes no mixture noise level, so the sampler "

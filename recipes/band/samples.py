@@ -177,8 +177,8 @@ def write_audio(drawn: Tensor, prior: Prior, folder: Path) -> None:
 @click.option("--seed", default=0)
 @click.option("--device")
 def main(name, real, out, image, seconds, count, levels, churn, rho, seed, device) -> None:
-    """Draw from the plain prior of NAME; compare with the stems of the rendered set REAL."""
-    prior = load_prior(name, device or "cpu").plain
+    """Draw from the prior NAME; compare with the stems of the rendered set REAL."""
+    prior = load_prior(name, device or "cpu")
     length = round(seconds * prior.samplerate)
     options = {"levels": levels, "churn": churn, "rho": rho, "seed": seed}
 

@@ -38,10 +38,8 @@ def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: st
 
     Costs are those of the denoiser's windows, with their overlaps, in calls for the whole track.
     """
-    prior = prior.for_sampler(setting.arguments.get("sampler", "conditional"))
     counter = _Counter(prior.denoise)
-    counted = replace(prior, denoise=counter, load_plain=None)
-    separator = Separator(counted, device=device, **setting.arguments)
+    separator = Separator(replace(prior, denoise=counter), device=device, **setting.arguments)
     scores, seconds, equivalents, audio = [], 0.0, 0.0, 0.0
     for index, stems in enumerate(tracks):
         separator.seed = index

@@ -176,7 +176,7 @@ def _separate(
     row: Row, folders: list[Path], out: Path, priors: Path, device: str | None, batch: int
 ) -> None:
     place = pick_device(device or local_device(torch.cuda.device_count()))
-    loaded = load_prior(find_prior(row.prior, priors), place).for_sampler(row.sampler)
+    loaded = load_prior(find_prior(row.prior, priors), place)
     with _bar(folders, row.name) as step:
         separate_tracks(folders, row, loaded, out / row.name, place, batch, step)
 

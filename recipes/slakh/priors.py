@@ -30,14 +30,12 @@ def find_prior(name: str, folder: Path) -> Path | str:
 def fingerprint(prior: Prior) -> str:
     """Sixteen hexadecimal digits of the SHA-256 of a prior's tensors and noise levels.
 
-    Those of its plain prior included. A name does not tell which weights made a result, since
-    weights change. Equal on every device; a second or two for the 405 million parameters of MSDM.
+    A name does not tell which weights made a result, since weights change. Equal on every device;
+    a second or two for the 405 million parameters of MSDM.
     """
-    digest = hashlib.sha256()
-    for part in (prior,) if prior.plain is prior else (prior, prior.plain):
-        digest.update(repr((part.sources, part.samplerate, part.sigmas)).encode())
-        for name, tensor in part.denoise.network.state_dict().items():
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            flat = tensor.detach().cpu().contiguous().reshape(-1)
-            digest.update(memoryview(flat.view(torch.uint8).numpy()))
+    digest = hashlib.sha256(repr((prior.sources, prior.samplerate, prior.sigmas)).encode())
+    for name, tensor in prior.denoise.network.state_dict().items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(memoryview(flat.view(torch.uint8).numpy()))
     return digest.hexdigest()[:16]

@@ -134,8 +134,6 @@ def run_system(
     """
     if system.peer is not None:
         return Estimate(PEERS[system.peer](mixture, references, prior.samplerate), 0, 0)
-    if system.sampler is not None:
-        prior = prior.for_sampler(system.sampler)
     if system.quality is not None:
         return _separate(system.quality, prior, mixture, device, batch, seed)
     y, gain = _normalised(mixture, prior)
