@@ -63,13 +63,12 @@ def level_table(prior: Prior, tracks: Sequence[Tensor]) -> str:
     length = round(6 * prior.samplerate)
     clean = torch.stack([track[:, :length] for track in tracks if track.shape[-1] >= length])
     rows = [["sigma", *(f"{level:g}" for level in LEVELS)], ["---"] + ["---:"] * len(LEVELS)]
-    for name, used in (("conditional", prior), ("plain", prior.plain)):
-        net = used.denoise.network
-        levels = [level for level in LEVELS if level <= used.sigmas[1]]
-        conditional = name == "conditional"
-        losses = loss_by_level(net, clean, levels, conditional)
+    net = prior.denoise.network
+    levels = [level for level in LEVELS if level <= prior.sigmas[1]]
+    for name in ("conditional", "plain") if prior.conditional else ("plain",):
+        losses = loss_by_level(net, clean, levels, name == "conditional")
         rows.append([name, *(f"{loss:.2f}" for loss in losses.values())])
-        calibration = calibration_by_level(net, clean, levels, conditional)
+        calibration = calibration_by_level(net, clean, levels, name == "conditional")
         rows.append([f"{name}, sums", *(f"{at.error:.2f}" for at in calibration.values())])
     slopes = zip(*(at.slope for at in calibration.values()), strict=True)
     for source, slope in zip(prior.sources, slopes, strict=True):
@@ -88,7 +87,8 @@ def main(name: str, folders: tuple[Path, ...], qualities: tuple[str, ...], count
     """Tables of the prior NAME on the rendered sets FOLDERS."""
     prior = load_prior(name, "cpu")
     sets = {folder.name: load_tracks(folder, prior.sources)[:count] for folder in folders}
-    click.echo(si_sdri_table(prior, sets, qualities))
+    if prior.conditional:
+        click.echo(si_sdri_table(prior, sets, qualities))
     for set_name, tracks in sets.items():
         click.echo(f"Squared error relative to the static Wiener filter's, `{set_name}`:\n")
         click.echo(level_table(prior, tracks))

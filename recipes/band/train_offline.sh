@@ -19,7 +19,7 @@
 # CONFIG, RUN (name below runs/), START (weights to begin with), PRECISION (bf16-mixed), COMPILE
 # (--compile; empty for none), PYTHON. On a machine that was lost between calls, run calls 1 and 2
 # again with START=priors/band/weights.safetensors after a `join`. The plain prior is a run of its
-# own: CONFIG=priors/band/plain/config.toml RUN=plain START=priors/band/plain/weights.safetensors.
+# own: CONFIG=priors/band-plain/config.toml RUN=plain START=priors/band-plain/weights.safetensors.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}

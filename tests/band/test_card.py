@@ -1,7 +1,5 @@
 """The card's tables, on a network whose figures are known: untrained, it is the Wiener filter."""
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -12,12 +10,11 @@ from recipes.band.card import LEVELS, level_table
 SOURCES = ("bass", "drums", "guitar", "piano")
 
 
-@pytest.fixture
-def prior():
+def toy(conditional, top):
     net = build_network("band", 4, window=256, bands=[[16, 8]], channels=[4, 4], heads=1, blocks=1)
     net.variance.fill_(0.3)
-    denoise = NetworkDenoiser(net, torch.device("cpu"), conditional=True)
-    return Prior(denoise, SOURCES, 8000, 6.0, (5e-4, 2.0), "", True, "toy")
+    denoise = NetworkDenoiser(net, torch.device("cpu"), conditional)
+    return Prior(denoise, SOURCES, 8000, 6.0, (5e-4, top), "", conditional, "toy")
 
 
 def cells(table):
@@ -25,18 +22,16 @@ def cells(table):
     return {name: values for name, *values in rows}
 
 
-def test_levels_are_those_of_each_network_and_the_filter_is_one(prior):
-    plain = dataclasses.replace(prior, sigmas=(5e-4, 5.0))
-    both = dataclasses.replace(prior, load_plain=lambda: plain)
+@pytest.mark.parametrize(("conditional", "top"), [(True, 2.0), (False, 5.0)])
+def test_levels_are_the_network_s_and_the_filter_is_one(conditional, top):
     torch.manual_seed(1)  # validation draws its noise from seed 0
     tracks = [0.3**0.5 * torch.randn(4, 50_000) for _ in range(2)]
-    rows = cells(level_table(both, tracks))
+    rows = cells(level_table(toy(conditional, top), tracks))
+    known = [level for level in LEVELS if level <= top]
     assert [float(level) for level in rows["sigma"]] == list(LEVELS)
-    *known, beyond = rows["conditional"]
-    assert beyond == ""  # above the highest level of that network
-    for values in (known, rows["plain"], rows["plain, sums"]):
-        assert [float(value) for value in values] == pytest.approx([1.0] * len(values), abs=0.02)
-    assert len(known) + 1 == len(rows["plain"]) == len(LEVELS)
-    slopes = [float(value) for name in SOURCES for value in rows[f"plain, too quiet by, {name}"]]
-    assert slopes == pytest.approx([1.0] * len(slopes), abs=0.3)
-    assert cells(level_table(prior, tracks))["plain"][-1] == ""
+    assert ("conditional" in rows) == conditional
+    for name in set(rows) - {"sigma", "---"}:
+        values, beyond = rows[name][: len(known)], rows[name][len(known) :]
+        assert not any(beyond)
+        close = 0.3 if "quiet" in name else 0.02
+        assert [float(value) for value in values] == pytest.approx([1.0] * len(known), abs=close)
