@@ -73,63 +73,51 @@ def one_step_si_sdri(
     return torch.stack(rows)
 
 
-@torch.inference_mode()
-def loss_by_level(
-    net: nn.Module, clean: Tensor, sigmas: Sequence[float], conditional: bool
-) -> dict[float, float]:
-    """Mean squared error over the Wiener filter's for each `sigma`, on ``clean [B, K, T]``."""
-    result = {}
-    for sigma in sigmas:
-        levels, noisy = _noisy(clean, sigma, conditional)
-        loss = relative_loss(net(noisy, *levels), net.wiener(noisy, *levels), clean)
-        result[sigma] = loss.mean().item()
-    return result
-
-
-def _noisy(clean: Tensor, sigma: float, conditional: bool) -> tuple[tuple[Tensor, Tensor], Tensor]:
-    """Levels ``(sigma, sigma_mix)`` and the items with such noise, the same at every call."""
-    generator = torch.Generator(clean.device).manual_seed(0)
-    level = torch.full(clean.shape[:1], sigma, device=clean.device)
-    mix = torch.zeros_like(level) if conditional else level
-    return (level, mix), clean + two_level_noise(clean.shape, level, mix, generator)
-
-
-class Calibration(NamedTuple):
-    """How far a denoiser is from a posterior mean, over a set of clean stems.
+class LevelScore(NamedTuple):
+    """How good a denoiser is at one noise level, over a set of clean stems.
 
     Attributes:
-        error: its squared error over that of the static Wiener filter, both summed over the set,
-            mean over stems.
+        loss: mean `relative_loss`, in which quiet items count as much as loud ones.
+        error: squared error over that of the static Wiener filter, both summed over the set, mean
+            over stems; no denoiser has less than the posterior mean.
         slope: of each stem, the factor ``E[D x] / E[D^2]`` that would bring its estimates ``D``
             nearest to the truth ``x``. A posterior mean has 1, for its error is orthogonal to it
             whatever the prior; above 1, estimates are too quiet, and so are the samples drawn.
     """
 
+    loss: float
     error: float
     slope: tuple[float, ...]
 
 
 @torch.inference_mode()
-def calibration_by_level(
+def scores_by_level(
     net: nn.Module, clean: Tensor, sigmas: Sequence[float], conditional: bool
-) -> dict[float, Calibration]:
-    """`Calibration` of `net` at each `sigma` on ``clean [B, K, T]``, over all items together."""
+) -> dict[float, LevelScore]:
+    """`LevelScore` of `net` at each `sigma` on ``clean [B, K, T]``, with the same noise always."""
     result = {}
     for sigma in sigmas:
-        levels, noisy = _noisy(clean, sigma, conditional)
-        estimate = net(noisy, *levels)
+        generator = torch.Generator(clean.device).manual_seed(0)
+        level = torch.full(clean.shape[:1], sigma, device=clean.device)
+        mix = torch.zeros_like(level) if conditional else level
+        noisy = clean + two_level_noise(clean.shape, level, mix, generator)
+        estimate, wiener = net(noisy, level, mix), net.wiener(noisy, level, mix)
         error = (estimate - clean).square().sum((0, 2))
-        unit = (net.wiener(noisy, *levels) - clean).square().sum((0, 2))
+        unit = (wiener - clean).square().sum((0, 2))
         slope = (estimate * clean).sum((0, 2)) / (estimate.square().sum((0, 2)) + 1e-14)
-        result[sigma] = Calibration((error / unit).mean().item(), tuple(slope.tolist()))
+        result[sigma] = LevelScore(
+            relative_loss(estimate, wiener, clean).mean().item(),
+            (error / unit).mean().item(),
+            tuple(slope.tolist()),
+        )
     return result
 
 
 def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, float]:
     """Figures on the validation sets: SI-SDRi (mean over stems) and loss by noise level.
 
-    Of a prior that is never told the mixture (``conditional = false``): loss and `Calibration`,
-    its slope as the mean over stems.
+    Of a prior that is never told the mixture (``conditional = false``): `LevelScore`, its slope
+    as the mean over stems.
 
     Args:
         net: on the device to run on.
@@ -151,11 +139,10 @@ def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, 
             report[f"{name}_si_sdri"] = values.nanmean(0).nanmean().item()
         length = min(6 * prior["samplerate"], *(track.shape[-1] for track in tracks))
         clean = torch.stack([track[:, :length] for track in tracks[:4]]).to(device)
-        if "conditional" not in kinds:
-            for sigma, at in calibration_by_level(net, clean, levels, False).items():
-                report[f"{name}_sums_{sigma:g}"] = at.error
-                report[f"{name}_slope_{sigma:g}"] = sum(at.slope) / len(at.slope)
         for kind in kinds:
-            losses = loss_by_level(net, clean, levels, kind == "conditional")
-            report |= {f"{name}_{kind}_{sigma:g}": value for sigma, value in losses.items()}
+            for sigma, at in scores_by_level(net, clean, levels, kind == "conditional").items():
+                report[f"{name}_{kind}_{sigma:g}"] = at.loss
+                if "conditional" not in kinds:
+                    report[f"{name}_sums_{sigma:g}"] = at.error
+                    report[f"{name}_slope_{sigma:g}"] = sum(at.slope) / len(at.slope)
     return report

@@ -12,12 +12,7 @@ from torch import Tensor
 from mgdm_audio import Separator
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import Prior, load_prior
-from mgdm_audio.training.validate import (
-    calibration_by_level,
-    load_tracks,
-    loss_by_level,
-    one_step_si_sdri,
-)
+from mgdm_audio.training.validate import load_tracks, one_step_si_sdri, scores_by_level
 
 LEVELS = (0.002, 0.007, 0.02, 0.07, 0.2, 0.7, 2.0, 5.0)
 
@@ -56,9 +51,9 @@ def si_sdri_table(prior: Prior, sets: dict[str, list[Tensor]], qualities: Sequen
 def level_table(prior: Prior, tracks: Sequence[Tensor]) -> str:
     """Squared error relative to the Wiener filter's, by noise level, as Markdown.
 
-    Two kinds: the mean of each item's own ratio, in which quiet stems count as much as loud ones,
-    and the ratio of sums over all items, in which a posterior mean is the best. Below them, by
-    stem, how far a plain prior's estimates are too quiet, see `Calibration`.
+    The mean of each item's own ratio, in which quiet stems count as much as loud ones; the ratio of
+    sums over all items, in which a posterior mean is the best; and by stem how far estimates are
+    too quiet, see `LevelScore`.
     """
     length = round(6 * prior.samplerate)
     clean = torch.stack([track[:, :length] for track in tracks if track.shape[-1] >= length])
@@ -66,13 +61,13 @@ def level_table(prior: Prior, tracks: Sequence[Tensor]) -> str:
     net = prior.denoise.network
     levels = [level for level in LEVELS if level <= prior.sigmas[1]]
     for name in ("conditional", "plain") if prior.conditional else ("plain",):
-        losses = loss_by_level(net, clean, levels, name == "conditional")
-        rows.append([name, *(f"{loss:.2f}" for loss in losses.values())])
-        calibration = calibration_by_level(net, clean, levels, name == "conditional")
-        rows.append([f"{name}, sums", *(f"{at.error:.2f}" for at in calibration.values())])
-    slopes = zip(*(at.slope for at in calibration.values()), strict=True)
-    for source, slope in zip(prior.sources, slopes, strict=True):
-        rows.append([f"plain, too quiet by, {source}", *(f"{value:.2f}" for value in slope)])
+        found = scores_by_level(net, clean, levels, name == "conditional").values()
+        rows.append([name, *(f"{at.loss:.2f}" for at in found)])
+        rows.append([f"{name}, sums", *(f"{at.error:.2f}" for at in found)])
+        for k, source in enumerate(prior.sources):
+            rows.append(
+                [f"{name}, too quiet by, {source}", *(f"{at.slope[k]:.2f}" for at in found)]
+            )
     for row in rows[2:]:
         row += [""] * (len(rows[0]) - len(row))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

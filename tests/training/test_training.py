@@ -13,7 +13,7 @@ from mgdm_audio.training.loop import TrainingDiverged
 from mgdm_audio.training.loss import level_loss, relative_loss
 from mgdm_audio.training.noise import NoiseLevels, two_level_noise
 from mgdm_audio.training.optimizer import orthogonalise
-from mgdm_audio.training.validate import calibration_by_level
+from mgdm_audio.training.validate import scores_by_level
 
 from .toy import CONFIG, run
 
@@ -175,16 +175,16 @@ def test_the_level_loss_has_the_posterior_mean_for_its_minimum_the_relative_one_
     assert scaled_to(relative_loss, wiener, clean, expected) < 0.5
 
 
-def test_calibration_tells_a_posterior_mean_from_a_shrunken_one():
+def test_the_slope_tells_a_posterior_mean_from_a_shrunken_one():
     torch.manual_seed(0)
     net = build_network("band", 4, window=256, bands=[[16, 8]], channels=[4, 4], heads=1, blocks=1)
     power = torch.tensor([1.0, 0.5, 0.1, 0.01])
     net.variance.copy_(power[:, None].expand(-1, net.stft.bins))
     clean = torch.randn(8, 4, 30_000) * power.sqrt()[:, None]
-    exact = calibration_by_level(net, clean, (0.1, 1.0), conditional=False)
-    for error, slope in exact.values():  # an untrained network is the filter itself
+    exact = scores_by_level(net, clean, (0.1, 1.0), conditional=False)
+    for _, error, slope in exact.values():  # an untrained network is the filter itself
         assert error == pytest.approx(1.0, abs=1e-5)
         assert slope == pytest.approx([1.0] * 4, rel=0.05)
     net.variance.mul_(0.25)
-    shrunken = calibration_by_level(net, clean, (1.0,), conditional=False)[1.0].slope
+    shrunken = scores_by_level(net, clean, (1.0,), conditional=False)[1.0].slope
     assert shrunken == pytest.approx((0.25 * power + 1) / (0.25 * (power + 1)), rel=0.1)
