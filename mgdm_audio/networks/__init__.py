@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import nn
 
 from .band import BandDenoiser
+from .cascade import BandCascade
 from .unet1d import UNet1dDenoiser
 
-NETWORKS = {"band": BandDenoiser, "unet1d": UNet1dDenoiser}
+NETWORKS = {"band": BandDenoiser, "band-cascade": BandCascade, "unet1d": UNet1dDenoiser}
 
 
 def build_network(kind: str, sources: int, **options) -> nn.Module:
@@ -22,4 +23,4 @@ def build_network(kind: str, sources: int, **options) -> nn.Module:
     return NETWORKS[kind](sources=sources, **options)
 
 
-__all__ = ["NETWORKS", "BandDenoiser", "UNet1dDenoiser", "build_network"]
+__all__ = ["NETWORKS", "BandCascade", "BandDenoiser", "UNet1dDenoiser", "build_network"]

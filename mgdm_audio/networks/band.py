@@ -53,7 +53,8 @@ class BandDenoiser(nn.Module):
 
     Shape:
         ``x [B, K, T]``, `sigma` and `sigma_mix` scalar or ``[B]``, to ``[B, K, T]``. Any length;
-        windows that start at multiples of `stride` samples see the same grid.
+        windows that start at multiples of `stride` samples see the same grid. `sigma` may also be
+        ``[B, bins]``, of noise that is coloured over frequency.
     """
 
     def __init__(
@@ -172,11 +173,12 @@ class BandDenoiser(nn.Module):
 
     def _posterior(self, noisy: Tensor, variance: Tensor, sigma: Tensor, sigma_mix: Tensor):
         shape = (-1, 1, 1, 1, 1)
-        return wiener_posterior(noisy, variance, sigma.view(shape), sigma_mix.view(shape), dim=-4)
+        sigma = sigma.reshape(len(sigma), 1, 1, 1, -1)
+        return wiener_posterior(noisy, variance, sigma, sigma_mix.view(shape), dim=-4)
 
     def _features(self, noisy: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
         """Unit-scale real features of each bin: ``[B, K, 2, N, F]`` to ``[B, features, N, F]``."""
-        s, m = sigma.view(-1, 1, 1, 1), sigma_mix.view(-1, 1, 1, 1)
+        s, m = sigma.reshape(len(sigma), 1, 1, -1), sigma_mix.view(-1, 1, 1, 1)
         variance = self.variance[:, None]  # [K, 1, F]
         scale = torch.rsqrt(variance + s**2)
         if self.hiding:
@@ -198,7 +200,8 @@ class BandDenoiser(nn.Module):
         level = self.level(self._signal_levels(sigma, sigma_mix))[..., None]
         place = (self.position + level).contiguous(memory_format=torch.channels_last)
         h = h + place.to(h.dtype)  # under autocast all the way in half precision
-        embedding = self.noise(sigma, sigma_mix)
+        overall = sigma if sigma.ndim == 1 else sigma.square().mean(-1).sqrt()
+        embedding = self.noise(overall, sigma_mix)
         skips = []
         for i, blocks in enumerate(self.down):
             for block in blocks:
@@ -245,14 +248,17 @@ class BandDenoiser(nn.Module):
 
     def _signal_levels(self, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
         """How much of each stem the noise leaves, a row: ``[B, 2 K, rows]``, between 0 and 1."""
-        rows, start = [], 0
-        for count, width in self.bands:
-            part = self.variance[:, start : start + count * width]
-            rows.append(part.reshape(self.sources, count, width).mean(-1))
-            start += count * width
-        variance = torch.cat(rows, -1)
-        levels = [variance / (variance + s.view(-1, 1, 1) ** 2) for s in (sigma, sigma_mix)]
+        variance = self._rows(self.variance)
+        noise = sigma.view(-1, 1) ** 2 if sigma.ndim == 1 else self._rows(sigma**2)
+        levels = [variance / (variance + n[:, None]) for n in (noise, sigma_mix.view(-1, 1) ** 2)]
         return torch.cat(levels, 1)
+
+    def _rows(self, power: Tensor) -> Tensor:
+        """Means of ``[..., bins]`` over the bins of each row: ``[..., rows]``."""
+        sizes = [count * width for count, width in self.bands]
+        parts = power[..., : sum(sizes)].split(sizes, -1)
+        bands = zip(parts, self.bands, strict=True)
+        return torch.cat([part.unflatten(-1, band).mean(-1) for part, band in bands], -1)
 
     def _combine(self, noisy: Tensor, out: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
         """``[B, K, 2, N, F]`` and the U-Net's ``[B, 5 K, N, F]`` to ``[B, K, 2, N, F]``."""
@@ -278,7 +284,7 @@ class BandDenoiser(nn.Module):
 
 def _per_item(sigma: Tensor | float, x: Tensor) -> Tensor:
     sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device)
-    return sigma.expand(x.shape[0])
+    return sigma.expand(len(x), -1) if sigma.ndim == 2 else sigma.expand(len(x))
 
 
 # Inside the network, frequency is the last axis and real and imaginary part are planes of their own

@@ -33,6 +33,10 @@ class TrainingConfig:
     seed: int = 0
     loss: str = "relative"  # or "level", for plain priors; see `loss.LOSSES`
     noise: dict = field(default_factory=dict)
+    # Conditional examples at the highest level start where a separation does, from the mixture
+    # shared out equally, and not from noise.
+    mean_start: bool = False
+    frozen: list = field(default_factory=list)  # parts of the network that keep their weights
     validation: dict = field(default_factory=dict)  # name -> folder of tracks
     validate_every: int = 500
     save_every: int = 100

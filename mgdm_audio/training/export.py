@@ -40,7 +40,8 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
             n: torch.lerp(old[n].float(), w.float(), share) if n in old else w
             for n, w in weights.items()
         }
-    data = save({n: (w if n == "variance" else w.half()).contiguous() for n, w in weights.items()})
+    single = {n for n in weights if n.split(".")[-1] == "variance"}
+    data = save({n: (w if n in single else w.half()).contiguous() for n, w in weights.items()})
     config = folder / "config.toml"
     text = config.read_text(encoding="utf-8")
     text = re.sub(r"\n*\[weights\]\n(?:[^\[\n].*\n|\n)*", "\n", text).rstrip("\n")

@@ -32,7 +32,8 @@ class NoiseLevels:
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Levels ``(sigma, sigma_mix)``, each ``[batch]``, drawn on the generator's device."""
         device = generator.device
-        shares = torch.tensor([self.top, self.conditional, self.partial, self.plain], device=device)
+        shares = torch.tensor([self.top, self.conditional, self.partial, self.plain])
+        shares = shares.to(device, torch.float32)
         kind = torch.multinomial(shares, batch, replacement=True, generator=generator)
         low, high = math.log(self.sigma_min), math.log(self.sigma_max)
         u, v = torch.rand(2, batch, generator=generator, device=device)

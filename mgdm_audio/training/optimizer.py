@@ -59,10 +59,16 @@ def orthogonalise(matrix: Tensor, steps: int = 5) -> Tensor:
     return x.mT if tall else x
 
 
+#: Parts of a network whose matrices are not Muon's: embeddings, modulation and heads.
+OUTSIDE = {"embed", "head", "position", "level", "noise", "film"}
+
+
 def make_optimizers(
     net: nn.Module, lr: float, weight_decay: float, kind: str
 ) -> list[torch.optim.Optimizer]:
     """`kind` ``"muon"`` (with AdamW for vectors, embeddings and heads) or ``"adamw"``.
+
+    Weights that need no gradient are left out.
 
     Raises:
         ValueError: for another `kind`.
@@ -71,10 +77,9 @@ def make_optimizers(
         raise ValueError(f"unknown optimizer {kind!r}, expected muon or adamw")
     matrices, others = [], []
     for name, p in net.named_parameters():
-        inside = p.ndim >= 2 and not name.startswith(
-            ("embed", "head", "position", "level", "noise")
-        )
-        inside = inside and "film" not in name
+        if not p.requires_grad:
+            continue
+        inside = p.ndim >= 2 and not OUTSIDE & set(name.split("."))
         (matrices if inside and kind == "muon" else others).append(p)
     adam = torch.optim.AdamW(others, lr=lr, betas=(0.9, 0.98), weight_decay=weight_decay)
     if not matrices:

@@ -1,12 +1,14 @@
 """The training loop on a toy data set: resuming, divergence, noise, loss, optimiser, average."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.utils.data import IterableDataset
 
-from mgdm_audio.networks import build_network
+from mgdm_audio.networks import BandDenoiser, build_network
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.ema import EMA
 from mgdm_audio.training.loop import TrainingDiverged
@@ -72,6 +74,50 @@ def test_training_beats_the_wiener_filter(config, tmp_path):
     with torch.no_grad():
         loss = relative_loss(net(noisy, *levels), net.wiener(noisy, *levels), clean).mean()
     assert loss < 0.8
+
+
+def test_frozen_parts_keep_their_weights_and_others_learn(config, tmp_path):
+    single = run(config, tmp_path / "single")
+    cascade = {**config, "prior": {**config["prior"], "network": "band-cascade"}}
+    options = {"frozen": ["first"], "noise": {"top": 1, "conditional": 0, "partial": 0, "plain": 0}}
+    cascade["training"] = dataclasses.replace(config["training"], **options)
+    folder = tmp_path / "cascade"
+    folder.mkdir()
+    weights = {name: weight.contiguous() for name, weight in single["net"].items()}
+    save_file(weights, folder / "initial.safetensors")  # of one network, for both
+    state = run(cascade, folder)
+    average = torch.load(folder / "ema.pt", weights_only=True)
+    moved = 0
+    for name, weight in single["net"].items():
+        assert torch.equal(state["net"][f"first.{name}"], weight), name
+        assert torch.equal(average[f"first.{name}"], weight), name
+        moved += not torch.equal(state["net"][f"second.{name}"], weight)
+    assert moved > 20
+    assert torch.equal(state["net"]["second.variance"], single["net"]["variance"])
+
+
+@pytest.mark.parametrize("mean_start", [False, True])
+def test_what_the_network_is_given(config, tmp_path, monkeypatch, mean_start):
+    """Levels and audio in full precision; at the top the mixture shared out, if asked for."""
+    seen = []
+    forward = BandDenoiser.forward
+
+    def spy(self, x, sigma, sigma_mix=None):
+        seen.append((x, sigma, sigma_mix))
+        return forward(self, x, sigma, sigma_mix)
+
+    monkeypatch.setattr(BandDenoiser, "forward", spy)
+    options = {"mean_start": mean_start, "batch_size": 8, "steps": 4}
+    options["noise"] = {"top": 1, "conditional": 1, "partial": 0, "plain": 0}
+    training = dataclasses.replace(config["training"], **options)
+    run({**config, "training": training}, tmp_path / "run", precision="bf16-mixed")
+    seen = [call for call in seen if len(call[0]) == 8][:4]
+    assert all(part.dtype == torch.float32 for call in seen for part in call)
+    x, sigma = (torch.cat([call[i] for call in seen]) for i in (0, 1))
+    equal = (x - x.mean(1, keepdim=True)).abs().amax((1, 2)) == 0
+    assert 4 < (sigma == 2.0).sum() < 28
+    assert torch.equal(equal, (sigma == 2.0) & mean_start)
+    assert (sigma.bfloat16().float() != sigma).any()
 
 
 def test_two_level_noise_has_the_two_levels():

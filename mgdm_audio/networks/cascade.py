@@ -1,0 +1,82 @@
+"""Two denoisers in a row: the second corrects what the first makes of a known mixture."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .band import BandDenoiser
+
+
+class BandCascade(nn.Module):
+    r"""`BandDenoiser` whose estimate of the stems given their mixture is corrected by another.
+
+    At the highest noise level the noisy stems tell nothing and only the mixture speaks: what is
+    wanted there is the posterior mean, a plain separation. `first` makes it; its errors are then
+    noise of a kind to `second`, which is a denoiser of stems whose mixture is known as well, and
+    is trained on these errors. At all other levels, and as a plain prior, the network is `first`.
+
+    The errors are strong where stems overlap, so `second` is told of coloured noise: of variance
+    `error` times what the static Wiener filter leaves in each bin.
+
+    Args:
+        sources: number of stems `K`.
+        top: noise level from which on a conditional estimate is corrected.
+        error: squared error of `first`, relative to the static Wiener filter's.
+        options: of both `BandDenoiser`.
+
+    Shape:
+        as `BandDenoiser`.
+    """
+
+    def __init__(self, sources: int = 4, top: float = 2.0, error: float = 0.1, **options):
+        super().__init__()
+        self.top, self.error = top, error
+        self.first = BandDenoiser(sources, **options)
+        self.second = BandDenoiser(sources, **options)
+        self.stride = self.first.stride
+
+    @property
+    def stft(self) -> nn.Module:
+        return self.first.stft
+
+    @property
+    def variance(self) -> Tensor:
+        return self.first.variance
+
+    def forward(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None):
+        # Compiled code is shared by both networks, and told apart by whether gradients are kept.
+        learns = any(p.requires_grad for p in self.first.parameters())
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
+            estimate = self.first(x, sigma, sigma_mix)
+        if sigma_mix is None:
+            return estimate
+        levels = (torch.as_tensor(s, device=x.device).expand(len(x)) for s in (sigma, sigma_mix))
+        sigma, sigma_mix = levels
+        # Schedules end in rounding.
+        corrected = (sigma_mix == 0) & (sigma > 0.999 * self.top)
+        if not corrected.any():
+            return estimate
+        second = self.second(estimate[corrected], self.error_level(), 0.0)
+        if corrected.all():
+            return second
+        return estimate.index_put((corrected,), second)
+
+    def error_level(self) -> Tensor:
+        """Standard deviation of the errors of `first`, as the second takes it: ``[1, bins]``."""
+        variance = self.first.variance
+        left = (variance * (1 - variance / variance.sum(0))).sum(0) / (len(variance) - 1)
+        return (self.error * left).sqrt()[None]
+
+    def compile(self, *args, **kwargs) -> None:
+        """See `BandDenoiser.compile`."""
+        self.first.compile(*args, **kwargs)
+        self.second.compile(*args, **kwargs)
+
+    def wiener(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None):
+        """See `BandDenoiser.wiener`."""
+        return self.first.wiener(x, sigma, sigma_mix)
+
+    def expected_error(self, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
+        """See `BandDenoiser.expected_error`."""
+        return self.first.expected_error(sigma, sigma_mix)
