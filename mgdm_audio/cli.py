@@ -124,8 +124,8 @@ def quality_help() -> str:
 @option(
     "--templates",
     type=click.IntRange(0, 8),
-    help="Rounds in which stems are fitted by spectra that come back: 0 for none, 2 for music made "
-    "of samples. [default: 1, with a quality]",
+    help="Rounds in which stems are fitted by spectra that come back: 0 for none. [default: with "
+    "a quality 1, and beyond fast a second one as far as sounds come back exactly]",
 )
 @option(
     "--samples",

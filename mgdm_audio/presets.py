@@ -22,6 +22,7 @@ class Preset:
         refine: sharpen the mean by soft masks of longer windows (`mgdm_audio.audio.refine`).
         templates: rounds of windows in which the mean is then fitted by spectra that come back
             (`mgdm_audio.audio.templates`).
+        adaptive: rounds after the first count as far as its spectra fit; otherwise in full.
     """
 
     sampler: str
@@ -31,6 +32,7 @@ class Preset:
     options: dict[str, Any] = field(default_factory=dict)
     refine: bool = False
     templates: tuple[tuple[int, ...], ...] = ()
+    adaptive: bool = True
 
     def rounds(self, count: int) -> tuple[tuple[int, ...], ...]:
         """`count` rounds of template fits, in the windows that this preset has a round of."""
@@ -64,11 +66,10 @@ MEAN = Preset("conditional", steps=1, options={"initial": 0.0}, refine=True, tem
 #: ``--quality``; `recipes/bench` measures what each is worth. One conditional step without noise
 #: estimates the posterior mean, which no single draw of more steps beats in SI-SDR. Averaged ones
 #: differ in polarity and in where the frames lie. Fits of templates bring more than further calls.
-#: A second round of them helps where samples play, and takes from the guitars of recordings.
 QUALITIES = {
     "fast": MEAN,
-    "balanced": replace(MEAN, draws=2, templates=(WINDOWS,)),
-    "best": replace(MEAN, draws=4, templates=(2 * WINDOWS,)),
+    "balanced": replace(MEAN, draws=2, templates=2 * (WINDOWS,)),
+    "best": replace(MEAN, draws=4, templates=2 * (2 * WINDOWS,)),
 }
 
 #: ``--sampler``: the settings a sampler starts from when it is chosen by name.

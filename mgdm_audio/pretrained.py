@@ -129,7 +129,7 @@ def load_prior(
     except (ValueError, TypeError) as error:
         raise PriorError(f"{folder / CONFIG}: {error}.") from error
     _load_weights(network, folder, config)
-    conditional = prior.get("conditional", prior["network"] == "band")
+    conditional = prior.get("conditional", network.conditional)
     card = folder / CARD
     denoise = NetworkDenoiser(network, device, conditional)
     if compiled:

@@ -18,7 +18,7 @@ from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.refine import Refiner
 from .audio.resample import REACH
 from .audio.spectra import band_power
-from .audio.templates import Refitter
+from .audio.templates import ADAPTIVE, DEFAULT, Refitter
 from .devices import explain_memory, free_memory, pick_device
 from .engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
 from .errors import AudioFileError
@@ -72,8 +72,8 @@ class Separator:
             `templates` as well.
         templates: rounds in which each set of stems is then fitted by spectra that come back
             (`mgdm_audio.audio.templates`): how many, or the windows of each, in samples at the
-            prior's rate; by default as the preset has it, 0 for none. Two rounds suit music made
-            of samples, which come back exactly.
+            prior's rate; 0 for none. By default as the preset has it, in which a second round
+            counts as far as sounds come back exactly; rounds that are asked for count in full.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -116,6 +116,7 @@ class Separator:
         self.settings = self.settings.with_(
             options={**self.settings.options, **options} or None,
             templates=None if templates is None else _rounds(templates, preset(quality, sampler)),
+            adaptive=None if templates is None else False,
         )
         for name, value in (
             ("steps", self.settings.steps),
@@ -319,7 +320,10 @@ class _Run:
         channels = len(self.low)
         refiners = [Refiner(self.length, channels, device=device) for _ in range(separator.samples)]
         rounds = separator.settings.templates
-        refitters = [Refitter(self.length, rounds, device) for _ in range(separator.samples)]
+        settings = ADAPTIVE if separator.settings.adaptive else DEFAULT
+        refitters = [
+            Refitter(self.length, rounds, device, settings) for _ in range(separator.samples)
+        ]
         chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
         self._report(0.0)
         for block in self.blocks:

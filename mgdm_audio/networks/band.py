@@ -57,6 +57,8 @@ class BandDenoiser(nn.Module):
         ``[B, bins]``, of noise that is coloured over frequency.
     """
 
+    conditional = True  # takes sigma_mix
+
     def __init__(
         self,
         sources: int = 4,

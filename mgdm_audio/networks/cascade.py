@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
 from .band import BandDenoiser
+
+PARTS = ("first", "second")
 
 
 class BandCascade(nn.Module):
@@ -28,6 +32,8 @@ class BandCascade(nn.Module):
     Shape:
         as `BandDenoiser`.
     """
+
+    conditional = True  # takes sigma_mix
 
     def __init__(self, sources: int = 4, top: float = 2.0, error: float = 0.1, **options):
         super().__init__()
@@ -80,3 +86,11 @@ class BandCascade(nn.Module):
     def expected_error(self, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
         """See `BandDenoiser.expected_error`."""
         return self.first.expected_error(sigma, sigma_mix)
+
+
+def for_both(weights: dict[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
+    """`weights` by name; those of one network, where `names` are a cascade's, for both of it."""
+    cascades = [any(n.split(".")[0] in PARTS for n in each) for each in (weights, names)]
+    if cascades == [False, True]:
+        return {f"{part}.{name}": w for part in PARTS for name, w in weights.items()}
+    return weights

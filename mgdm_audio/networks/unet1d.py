@@ -137,6 +137,8 @@ class UNet1dDenoiser(nn.Module):
         **network: options of `UNet1d`.
     """
 
+    conditional = False
+
     def __init__(
         self,
         sources: int = 4,

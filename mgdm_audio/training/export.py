@@ -11,6 +11,8 @@ import click
 import torch
 from safetensors.torch import load_file, save
 
+from ..networks import for_both
+
 
 def export(average: Path, folder: Path, share: float = 1.0) -> int:
     """Write ``weights.safetensors`` (half precision) and its SHA-256 into ``config.toml``.
@@ -23,7 +25,8 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
         share: of these weights; the rest are the ones that `folder` holds already. Weights of a run
             that began with those lie in the same valley, and a point between the two is often
             better than both (model soups, Wortsman et al., 2022). Parts of the network that those
-            lack are taken as the run made them.
+            lack are taken as the run made them. Weights of one network are those of both parts of a
+            cascade.
 
     Returns:
         The size of the weights in bytes.
@@ -35,7 +38,7 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
         raise ValueError(f"share is above 0 and at most 1, not {share}")
     weights = torch.load(average, map_location="cpu", weights_only=True)
     if share < 1:
-        old = load_file(folder / "weights.safetensors")
+        old = for_both(load_file(folder / "weights.safetensors"), weights)
         weights = {
             n: torch.lerp(old[n].float(), w.float(), share) if n in old else w
             for n, w in weights.items()

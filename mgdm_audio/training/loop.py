@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from ..networks import BandCascade, build_network
+from ..networks import build_network, for_both
 from .config import TrainingConfig, import_name
 from .ema import EMA
 from .gallery import first_song, make_gallery, show
@@ -227,8 +227,7 @@ def start_from(net: nn.Module, weights: dict[str, Tensor]) -> None:
     Raises:
         RuntimeError: a weight has another shape, or no place in `net`.
     """
-    if isinstance(net, BandCascade) and not any(name.startswith("first.") for name in weights):
-        weights = {f"{part}.{n}": w for part in ("first", "second") for n, w in weights.items()}
+    weights = for_both(weights, net.state_dict())
     missing, unexpected = net.load_state_dict(weights, strict=False)
     if unexpected:
         raise RuntimeError(f"the initial weights have parts unknown here: {', '.join(unexpected)}")

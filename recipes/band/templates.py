@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from mgdm_audio import Separator
 from mgdm_audio.audio import resample
-from mgdm_audio.audio.templates import DEFAULT, FitSettings, Refitter
+from mgdm_audio.audio.templates import ADAPTIVE, FitSettings, Refitter
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior, load_prior
@@ -47,7 +47,8 @@ class Excerpt(NamedTuple):
 def parse_trial(text: str, rounds: Rounds) -> Trial:
     """``"share=0.5 updates=12/8 rounds=2048+4096/8192"``, in which every part may be left out.
 
-    A round is its windows joined by "+", rounds and the two counts of updates are by "/".
+    A round is its windows joined by "+", rounds and pairs of numbers are by "/". What is left out
+    is as shipped; ``again=inf/inf`` counts all rounds in full.
 
     Raises:
         ValueError: an unknown setting, or no number where one is needed.
@@ -57,15 +58,15 @@ def parse_trial(text: str, rounds: Rounds) -> Trial:
         key, equals, value = part.partition("=")
         if key == "rounds":
             rounds = tuple(tuple(map(int, each.split("+"))) for each in value.split("/"))
-        elif key == "updates":
-            first, second = map(int, value.split("/"))
+        elif key in ("updates", "again"):
+            first, second = map(type(getattr(ADAPTIVE, key)[0]), value.split("/"))
             changes[key] = first, second
         elif equals and key in {field.name for field in fields(FitSettings)}:
-            changes[key] = type(getattr(DEFAULT, key))(value)
+            changes[key] = type(getattr(ADAPTIVE, key))(value)
         else:
             known = ", ".join([*(field.name for field in fields(FitSettings)), "rounds"])
             raise ValueError(f"unknown setting {part!r}, expected SETTING=VALUE with {known}")
-    return Trial(text or "as shipped", rounds, replace(DEFAULT, **changes))
+    return Trial(text or "as shipped", rounds, replace(ADAPTIVE, **changes))
 
 
 def from_tracks(folder: Path, separator: Separator, count: int | None) -> list[Excerpt]:
@@ -150,7 +151,7 @@ def main(folders, recordings, texts, name, quality, count, seconds) -> None:
     sets = {folder.name: from_tracks(folder, separator, count) for folder in folders}
     if recordings:
         sets["recordings' guitar"] = from_recordings(recordings, separator, seconds=seconds)
-    click.echo(table([Trial("none", (), DEFAULT), *tried], sets, prior))
+    click.echo(table([Trial("none", (), ADAPTIVE), *tried], sets, prior))
 
 
 if __name__ == "__main__":

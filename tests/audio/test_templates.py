@@ -13,6 +13,7 @@ from mgdm_audio.audio.templates import (
     FitSettings,
     Refitter,
     fit_templates,
+    misfit,
     refit,
     sections,
     template_masks,
@@ -110,6 +111,29 @@ def test_notes_in_the_wrong_stem_come_back():
     assert twice < 0.9 * once
 
 
+def test_misfit_is_small_where_notes_come_back_and_large_where_none_do():
+    repeated = torch.stack([notes(1), notes(2)])[None]
+    new = noise(1, 2, repeated.shape[-1])
+    errors = [template_masks(x, x.sum(1), 2048)[1] for x in (repeated, repeated + new, new)]
+    assert errors[0] < 0.1
+    assert min(errors[1:]) > 0.2
+    assert misfit(new, new) == 0
+    assert misfit(new, torch.zeros_like(new)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("share", "again"), [(0, "0.1"), (0.25, "mean"), (1, "1")])
+def test_a_second_round_counts_as_far_as_the_first_one_fits(share, again):
+    stems = torch.stack([notes(1), notes(2)])[None, ..., :100_000] + 0.3 * noise(1, 2, 100_000)
+    mixture, rounds = stems.sum(1), ((1024, 2048), (2048,))
+    error = sum(template_masks(stems, mixture, w, s)[1] for s, w in enumerate(rounds[0])) / 2
+    limits = {"0.1": (0.0, 0.9 * error), "mean": (0.7 * error, 1.1 * error), "1": (error, 1.0)}
+    once = refit(stems, mixture, rounds[:1])
+    twice = refit(stems, mixture, rounds)
+    adapted = refit(stems, mixture, rounds, FitSettings(again=limits[again]))
+    torch.testing.assert_close(adapted, torch.lerp(once, twice, float(share)))
+    assert not torch.allclose(once, twice, atol=1e-2)
+
+
 @pytest.mark.parametrize("level", [1e-6, 1e4])
 def test_level_is_of_no_account(level):
     stems = noise(1, length=20_000)
@@ -130,8 +154,9 @@ def test_silence_stays_silent(channels):
 
 def test_equal_channels_are_shared_as_one_channel_is():
     stems = noise(1)
-    one = template_masks(stems, stems.sum(1), 2048)
-    two = template_masks(stems.expand(2, -1, -1), stems.sum(1).expand(2, -1), 2048)
+    one, error = template_masks(stems, stems.sum(1), 2048)
+    two, same = template_masks(stems.expand(2, -1, -1), stems.sum(1).expand(2, -1), 2048)
+    assert same == pytest.approx(error, rel=1e-3)
     torch.testing.assert_close(two, one.expand(2, -1, -1), atol=1e-3, rtol=1e-2)
 
 

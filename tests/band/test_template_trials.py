@@ -6,7 +6,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from mgdm_audio.audio.templates import DEFAULT, refit
+from mgdm_audio.audio.templates import ADAPTIVE, refit
 from mgdm_audio.evaluation import si_sdr_improvement
 from recipes.band.templates import Excerpt, Trial, main, parse_trial, score, table
 
@@ -20,8 +20,9 @@ def test_settings_are_read_and_the_rest_stays():
     assert trial.rounds == ((1024, 2048), (4096,))
     assert (trial.settings.share, trial.settings.updates) == (0.5, (3, 4))
     assert trial.settings.section == 65536
-    assert trial.settings.trust == DEFAULT.trust
-    assert parse_trial("", ROUNDS) == Trial("as shipped", ROUNDS, DEFAULT)
+    assert trial.settings.trust == ADAPTIVE.trust
+    assert parse_trial("again=0.1/inf", ROUNDS).settings.again == (0.1, float("inf"))
+    assert parse_trial("", ROUNDS) == Trial("as shipped", ROUNDS, ADAPTIVE)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def excerpt(names, channels=2):
 def test_every_known_stem_counts_as_the_package_scores_it():
     both = excerpt(("bass", "guitar"))
     expected = si_sdr_improvement(both.estimate.mean(0), both.known.mean(0), RATE, silent="skip")
-    assert score(Trial("", (), DEFAULT), both, PRIOR) == pytest.approx(float(expected.mean()))
+    assert score(Trial("", (), ADAPTIVE), both, PRIOR) == pytest.approx(float(expected.mean()))
     fitted = refit(both.estimate, both.known.sum(1), ROUNDS)
     expected = si_sdr_improvement(fitted.mean(0), both.known.mean(0), RATE, silent="skip")
     assert score(parse_trial("", ROUNDS), both, PRIOR) == pytest.approx(float(expected.mean()))
@@ -63,13 +64,13 @@ def test_only_the_known_stem_counts():
     expected = si_sdr_improvement(
         all_known.estimate.mean(0), all_known.known.mean(0), RATE, silent="skip"
     )
-    value = score(Trial("", (), DEFAULT), known, PRIOR)
+    value = score(Trial("", (), ADAPTIVE), known, PRIOR)
     assert value == pytest.approx(float(expected[1]), abs=1e-3)
 
 
 def test_a_row_for_each_trial():
     sets = {"songs": [excerpt(("bass", "guitar"))], "others": [excerpt(("bass", "guitar"), 1)]}
-    trials = [Trial("none", (), DEFAULT), parse_trial("share=0.1", ROUNDS)]
+    trials = [Trial("none", (), ADAPTIVE), parse_trial("share=0.1", ROUNDS)]
     lines = table(trials, sets, PRIOR).splitlines()
     assert lines[0] == "| fits | songs (1) | others (1) |"
     assert [line.split(" | ")[0] for line in lines[2:]] == ["| none", "| share=0.1"]

@@ -10,7 +10,7 @@ import torch
 import mgdm_audio
 from mgdm_audio import AudioFileError
 from mgdm_audio import separator as module
-from mgdm_audio.audio.templates import refit
+from mgdm_audio.audio.templates import FitSettings, refit
 from mgdm_audio.noise import PlacedNoise
 from mgdm_audio.presets import SAMPLER_PRESETS, WINDOWS
 from mgdm_audio.separator import Separator
@@ -91,6 +91,28 @@ def test_templates_are_a_stage_of_their_own(prior):
     assert Separator(prior, quality="best", refine=False).settings.templates == ()
     assert Separator(prior, quality="best", refine=False, templates=1).settings.templates
     assert Separator(prior, sampler="conditional").settings.templates == ()
+
+
+@pytest.mark.parametrize("given", [None, 2])
+def test_the_second_round_of_a_quality_adapts_one_that_is_asked_for_does_not(
+    prior, monkeypatch, given
+):
+    """With limits that leave the round out."""
+    never = FitSettings(again=(0.0, 1e-9))
+    monkeypatch.setattr("mgdm_audio.separator.ADAPTIVE", never)
+    mixture = music(1.5, 22050, 2)
+    none, fitted = (
+        separate(prior, mixture, 22050, quality="balanced", templates=rounds)
+        for rounds in (0, given)
+    )
+    stems = torch.stack(list(none.stems.values()), 1)
+    results = [
+        refit(stems, torch.from_numpy(mixture), 2 * (WINDOWS,), s) for s in (never, FitSettings())
+    ]
+    difference = float((results[0] - results[1]).abs().max())
+    assert difference > 1e-3
+    found = torch.stack(list(fitted.stems.values()), 1)
+    torch.testing.assert_close(found, results[given is not None], atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(

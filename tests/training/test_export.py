@@ -89,6 +89,28 @@ def test_parts_that_the_weights_there_lack_are_taken_whole(tmp_path, run):
     torch.testing.assert_close(blended[weight].float(), before[weight] + 0.5, atol=2e-3, rtol=2e-3)
 
 
+def test_a_share_of_a_cascade_is_blended_with_the_weights_of_the_one_network_there(tmp_path, run):
+    (tmp_path / "config.toml").write_text(CONFIG)
+    export(tmp_path / "ema.pt", tmp_path)
+    one = {name: w.clone() for name, w in run.state_dict().items()}
+    both = {f"first.{name}": w for name, w in one.items()}
+    both |= {f"second.{n}": w if n == "variance" else w + 1 for n, w in one.items()}
+    torch.save(both, tmp_path / "later.pt")
+    export(tmp_path / "later.pt", tmp_path, share=0.5)
+    text = (tmp_path / "config.toml").read_text().replace('"band"', '"band-cascade"')
+    (tmp_path / "config.toml").write_text(text)
+    net = load_prior(tmp_path, "cpu").denoise.network
+    for name, w in one.items():
+        if name == "variance":
+            assert torch.equal(net.first.variance, w)
+            assert torch.equal(net.second.variance, w)
+            continue
+        expected = {"first": w, "second": w + 0.5}
+        for part, other in expected.items():
+            found = net.get_submodule(part).state_dict()[name]
+            torch.testing.assert_close(found, other, atol=2e-3, rtol=2e-3)
+
+
 def test_a_share_of_nothing_is_refused(tmp_path):
     with pytest.raises(ValueError, match="share"):
         export(tmp_path / "ema.pt", tmp_path, share=0.0)
