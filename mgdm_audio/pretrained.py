@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from .devices import autocast, pick_device, require_compiler
 from .errors import PriorError
-from .networks import build_network
+from .networks import build_network, check_top
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -126,6 +126,7 @@ def load_prior(
         network = build_network(
             prior["network"], len(prior["sources"]), **config.get("network", {})
         )
+        check_top(network, prior["sigma_max"])
     except (ValueError, TypeError) as error:
         raise PriorError(f"{folder / CONFIG}: {error}.") from error
     _load_weights(network, folder, config)

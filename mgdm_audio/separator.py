@@ -72,8 +72,9 @@ class Separator:
             `templates` as well.
         templates: rounds in which each set of stems is then fitted by spectra that come back
             (`mgdm_audio.audio.templates`): how many, or the windows of each, in samples at the
-            prior's rate; 0 for none. By default as the preset has it, in which a second round
-            counts as far as sounds come back exactly; rounds that are asked for count in full.
+            prior's rate; by default as the preset has it, 0 for none.
+        adaptive: whether rounds after the first count only as far as sounds come back exactly; by
+            default for a preset's rounds, and not for those that are asked for.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -100,6 +101,7 @@ class Separator:
         residual: bool = False,
         refine: bool | None = None,
         templates: int | Sequence[Sequence[int]] | None = None,
+        adaptive: bool | None = None,
         normalize: bool = True,
         compiled: bool = False,
         **options: Any,
@@ -116,7 +118,7 @@ class Separator:
         self.settings = self.settings.with_(
             options={**self.settings.options, **options} or None,
             templates=None if templates is None else _rounds(templates, preset(quality, sampler)),
-            adaptive=None if templates is None else False,
+            adaptive=False if adaptive is None and templates is not None else adaptive,
         )
         for name, value in (
             ("steps", self.settings.steps),
@@ -241,6 +243,7 @@ class Separator:
             "options": dict(self.settings.options),
             "refine": self.settings.refine,
             "templates": [list(windows) for windows in self.settings.templates],
+            "adaptive": self.settings.adaptive,
             "seed": self.seed,
             "device": str(self.device),
             "compiled": self.compiled,

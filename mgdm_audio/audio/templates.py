@@ -34,9 +34,12 @@ class FitSettings:
         updates: multiplicative updates towards the estimates alone, then towards the mixture as
             well. The former end before the templates can follow the estimates' errors.
         share: of the model in the result; the rest is the estimate.
-        again: `misfit` up to which further rounds count in full, and from which they are left out.
-            Notes of a sampler come back exactly, and gain from them; those of a guitarist do not,
-            and lose.
+        again: `misfit` of the first round up to which further ones count in full, and from which
+            they are left out; in proportion in between. Notes of a sampler come back exactly, and
+            gain from them; those of a guitarist do not, and lose.
+
+    Raises:
+        ValueError: the limits of `again` are not in order.
     """
 
     section: int = 64 * SEGMENT
@@ -46,6 +49,16 @@ class FitSettings:
     updates: tuple[int, int] = (12, 8)
     share: float = 0.75
     again: tuple[float, float] = (math.inf, math.inf)
+
+    def __post_init__(self) -> None:
+        full, none = self.again
+        if not (0 <= full < none < math.inf or full == none == math.inf):
+            raise ValueError(f"again must be two growing numbers, or infinite, not {self.again}")
+
+    def worth(self, misfit: float) -> float:
+        """How much rounds after the first one count, 0 to 1."""
+        full, none = self.again
+        return 1.0 if misfit <= full else max((none - misfit) / (none - full), 0.0)
 
 
 DEFAULT = FitSettings()
@@ -146,11 +159,11 @@ def template_masks(
         settings: of the fit.
 
     Returns:
-        ``[C, K, T]``, summing to the mixture over `K` up to rounding; and the mean `misfit`.
+        ``[C, K, T]``, summing to the mixture over `K` up to rounding; and their `misfit`.
     """
     spectra, mixed = masking_stft(stems, window), masking_stft(mixture, window)
     groups = [slice(0, 2)] if len(stems) == 2 else [slice(c, c + 1) for c in range(len(stems))]
-    misfits = []
+    misfits, powers = [], []
     for group in groups:
         part, own = spectra[group], mixed[group]
         loudness = power(own).mean(0).sqrt()
@@ -161,10 +174,12 @@ def template_masks(
         estimates = power(part).mean(0).sqrt()
         shares = fit_templates(estimates, loudness, count, seed, settings)
         misfits.append(misfit(estimates, shares))
+        powers.append(float(estimates.square().sum()))
         shares /= shares.sum(0)
         mask(part, own, window, lambda here, _, shares=shares: shares[:, here])
     fitted = masking_istft(spectra, window, stems.shape[-1])
-    return fitted, sum(misfits) / max(len(misfits), 1)
+    error = sum(m * p for m, p in zip(misfits, powers, strict=True))
+    return fitted, error / (sum(powers) + 1e-30)
 
 
 def refit(
@@ -187,7 +202,7 @@ def refit(
         ``[C, K, T]``. Stems that sum to the mixture still do.
     """
     seed, share = 0, settings.share
-    for windows in rounds:
+    for index, windows in enumerate(rounds):
         masked, total = torch.zeros_like(stems), 0.0
         for window in windows:
             fitted, error = template_masks(stems, mixture, window, seed, settings)
@@ -195,16 +210,11 @@ def refit(
             total += error
             seed += 1
         stems = torch.lerp(stems, masked / len(windows), share)
-        if seed == len(windows):  # the first round tells what further ones are worth
-            share *= _worth(total / len(windows), settings.again)
+        if index == 0:
+            share *= settings.worth(total / len(windows))
         if share == 0:
             break
     return stems
-
-
-def _worth(error: float, again: tuple[float, float]) -> float:
-    full, none = again
-    return 1.0 if error <= full else max((none - error) / (none - full), 0.0)
 
 
 def sections(length: int, halo: int, section: int = DEFAULT.section) -> list[Block]:

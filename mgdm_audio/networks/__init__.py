@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from .band import BandDenoiser
-from .cascade import BandCascade, for_both
+from .cascade import BandCascade, check_top, fitting
 from .unet1d import UNet1dDenoiser
 
 NETWORKS = {"band": BandDenoiser, "band-cascade": BandCascade, "unet1d": UNet1dDenoiser}
@@ -23,4 +23,12 @@ def build_network(kind: str, sources: int, **options) -> nn.Module:
     return NETWORKS[kind](sources=sources, **options)
 
 
-__all__ = ["NETWORKS", "BandCascade", "BandDenoiser", "UNet1dDenoiser", "build_network", "for_both"]
+__all__ = [
+    "NETWORKS",
+    "BandCascade",
+    "BandDenoiser",
+    "UNet1dDenoiser",
+    "build_network",
+    "check_top",
+    "fitting",
+]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from types import FunctionType, MethodType
 
 import torch
 from torch import Tensor, nn
@@ -137,8 +138,8 @@ class BandDenoiser(nn.Module):
         if x.ndim != 3 or x.shape[1] != self.sources:
             raise ValueError(f"x must be [B, {self.sources}, T], got {list(x.shape)}")
         x = x.float()
-        sigma = _per_item(sigma, x)
-        sigma_mix = sigma if sigma_mix is None else _per_item(sigma_mix, x)
+        sigma = per_item(sigma, x)
+        sigma_mix = sigma if sigma_mix is None else per_item(sigma_mix, x)
         with torch.autocast(x.device.type, enabled=False):
             noisy = _planes(self.stft(x))
             features = self._features(noisy, sigma, sigma_mix)
@@ -157,12 +158,17 @@ class BandDenoiser(nn.Module):
         The complex STFT around it, which compilers know little of, stays as it is. Batches may
         vary; every length is compiled anew, for code for any length fails to compile.
         """
-        self._unet, self._compiled = torch.compile(self._unet, *args, **kwargs), True
+        # The compiler keeps its variants, of which it makes few, by code object: a copy for each
+        # network, or those of a cascade would crowd each other out.
+        method = type(self)._unet
+        own = FunctionType(method.__code__.replace(), method.__globals__, method.__name__)
+        self._unet = torch.compile(MethodType(own, self), *args, **kwargs)
+        self._compiled = True
 
     def wiener(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None):
         """The static Wiener filter: what `forward` returns before any training. Same shapes."""
-        sigma = _per_item(sigma, x)
-        sigma_mix = sigma if sigma_mix is None else _per_item(sigma_mix, x)
+        sigma = per_item(sigma, x)
+        sigma_mix = sigma if sigma_mix is None else per_item(sigma_mix, x)
         noisy = _planes(self.stft(x.float()))
         mean, _ = self._posterior(noisy, self.variance[:, None, None], sigma, sigma_mix)
         return self.stft.inverse(_complex(mean), x.shape[-1])
@@ -284,7 +290,8 @@ class BandDenoiser(nn.Module):
         return torch.addcmul(mean + correction, posterior / spread, excess, value=-1)
 
 
-def _per_item(sigma: Tensor | float, x: Tensor) -> Tensor:
+def per_item(sigma: Tensor | float, x: Tensor) -> Tensor:
+    """A noise level for each item of ``x [B, ...]``: ``[B]``, of coloured noise ``[B, bins]``."""
     sigma = torch.as_tensor(sigma, dtype=torch.float32, device=x.device)
     return sigma.expand(len(x), -1) if sigma.ndim == 2 else sigma.expand(len(x))
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import torch
 from torch import Tensor, nn
 
-from .band import BandDenoiser
+from .band import BandDenoiser, per_item
 
 PARTS = ("first", "second")
 
@@ -25,12 +24,13 @@ class BandCascade(nn.Module):
 
     Args:
         sources: number of stems `K`.
-        top: noise level from which on a conditional estimate is corrected.
+        top: noise level from which on a conditional estimate is corrected: the prior's highest,
+            see `check_top`.
         error: squared error of `first`, relative to the static Wiener filter's.
         options: of both `BandDenoiser`.
 
     Shape:
-        as `BandDenoiser`.
+        as `BandDenoiser`, with noise of one level in all bins.
     """
 
     conditional = True  # takes sigma_mix
@@ -51,15 +51,11 @@ class BandCascade(nn.Module):
         return self.first.variance
 
     def forward(self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None):
-        # Compiled code is shared by both networks, and told apart by whether gradients are kept.
-        learns = any(p.requires_grad for p in self.first.parameters())
-        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
-            estimate = self.first(x, sigma, sigma_mix)
+        estimate = self.first(x, sigma, sigma_mix)
         if sigma_mix is None:
             return estimate
-        levels = (torch.as_tensor(s, device=x.device).expand(len(x)) for s in (sigma, sigma_mix))
-        sigma, sigma_mix = levels
-        # Schedules end in rounding.
+        sigma, sigma_mix = per_item(sigma, x), per_item(sigma_mix, x)
+        # Schedules reach the top but for rounding.
         corrected = (sigma_mix == 0) & (sigma > 0.999 * self.top)
         if not corrected.any():
             return estimate
@@ -88,9 +84,25 @@ class BandCascade(nn.Module):
         return self.first.expected_error(sigma, sigma_mix)
 
 
-def for_both(weights: dict[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
-    """`weights` by name; those of one network, where `names` are a cascade's, for both of it."""
-    cascades = [any(n.split(".")[0] in PARTS for n in each) for each in (weights, names)]
-    if cascades == [False, True]:
+def check_top(net: nn.Module, sigma_max: float) -> None:
+    """A cascade corrects at the highest noise level of its prior, no other.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if isinstance(net, BandCascade) and net.top != sigma_max:
+        raise ValueError(f"the network's top is {net.top:g}, the prior's sigma_max {sigma_max:g}")
+
+
+def fitting(weights: dict[str, Tensor], names: Iterable[str]) -> dict[str, Tensor]:
+    """`weights` by name, for a network that has `names`.
+
+    Those of one network serve both of a cascade, and those of a cascade's first one network.
+    """
+    given, wanted = (any(n.split(".")[0] in PARTS for n in each) for each in (weights, names))
+    if wanted and not given:
         return {f"{part}.{name}": w for part in PARTS for name, w in weights.items()}
+    if given and not wanted:
+        first = PARTS[0] + "."
+        return {n.removeprefix(first): w for n, w in weights.items() if n.startswith(first)}
     return weights

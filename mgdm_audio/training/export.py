@@ -11,7 +11,7 @@ import click
 import torch
 from safetensors.torch import load_file, save
 
-from ..networks import for_both
+from ..networks import fitting
 
 
 def export(average: Path, folder: Path, share: float = 1.0) -> int:
@@ -25,20 +25,22 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
         share: of these weights; the rest are the ones that `folder` holds already. Weights of a run
             that began with those lie in the same valley, and a point between the two is often
             better than both (model soups, Wortsman et al., 2022). Parts of the network that those
-            lack are taken as the run made them. Weights of one network are those of both parts of a
-            cascade.
+            lack are taken as the run made them. Weights of one network serve both of a cascade, and
+            those of a cascade's first one network.
 
     Returns:
         The size of the weights in bytes.
 
     Raises:
-        ValueError: `share` is not above 0 and at most 1.
+        ValueError: `share` is not above 0 and at most 1, or nothing of the run is in those weights.
     """
     if not 0 < share <= 1:
         raise ValueError(f"share is above 0 and at most 1, not {share}")
     weights = torch.load(average, map_location="cpu", weights_only=True)
     if share < 1:
-        old = for_both(load_file(folder / "weights.safetensors"), weights)
+        old = fitting(load_file(folder / "weights.safetensors"), weights)
+        if not old.keys() & weights.keys():
+            raise ValueError(f"{folder}: its weights are of another network than {average}")
         weights = {
             n: torch.lerp(old[n].float(), w.float(), share) if n in old else w
             for n, w in weights.items()

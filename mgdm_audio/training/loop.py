@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
-from ..networks import build_network, for_both
+from ..networks import build_network, check_top, fitting
 from .config import TrainingConfig, import_name
 from .ema import EMA
 from .gallery import first_song, make_gallery, show
@@ -26,17 +25,6 @@ from .noise import NoiseLevels, two_level_noise
 from .optimizer import make_optimizers
 from .schedule import Stopwatch, learning_rate
 from .validate import scores
-
-
-class FullInput(MixedPrecision):
-    """Mixed precision inside the network only.
-
-    Fabric's own rounds the audio and the noise levels to half precision first, which is noise some
-    50 dB below the stems and levels that miss the one meant.
-    """
-
-    def convert_input(self, data: Any) -> Any:
-        return data
 
 
 class TrainingDiverged(RuntimeError):
@@ -102,7 +90,8 @@ def train(
             machine, so such a run is resumable, but not to the same weights.
 
     Raises:
-        ValueError: both `steps` and `seconds` are given, or the loss is unknown.
+        ValueError: both `steps` and `seconds` are given, the loss or a frozen part is unknown, the
+            weights of a frozen part are not given, or the network is made for another `sigma_max`.
         TrainingDiverged: the loss is not finite. The state of the last save is kept.
     """
     if steps and seconds:
@@ -112,18 +101,19 @@ def train(
         raise ValueError(f"unknown loss {options.loss!r}, expected {' or '.join(LOSSES)}")
     measure = LOSSES[options.loss]
     by_clock, end = (True, seconds) if seconds else (False, steps or options.steps)
-    if precision.endswith("mixed"):
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-        fabric = Fabric(devices=devices, plugins=FullInput(precision, device))
-    else:
-        fabric = Fabric(devices=devices, precision=precision)
+    fabric = Fabric(devices=devices, precision=precision)
+    mixed = fabric.strategy.precision
+    if isinstance(mixed, MixedPrecision):
+        # It would round audio and noise levels to half precision before the network sees them:
+        # noise some 50 dB below the stems, and levels that miss the one meant.
+        mixed.convert_input = lambda data: data
     fabric.launch()
     levels = NoiseLevels(prior["sigma_min"], prior["sigma_max"], **options.noise)
 
     fabric.seed_everything(options.seed, verbose=False)  # initial weights, the same in all ranks
     net = build_network(prior["network"], len(prior["sources"]), **config.get("network", {}))
-    for part in options.frozen:
-        net.get_submodule(part).requires_grad_(False)
+    check_top(net, prior["sigma_max"])
+    freeze(net, options.frozen)
     optimizers = make_optimizers(
         net, options.learning_rate, options.weight_decay, options.optimizer
     )
@@ -146,8 +136,7 @@ def train(
                 buffer.copy_(variance)
         del first  # and with it the worker that renders for it
         initial = folder / "initial.safetensors"
-        if initial.exists():
-            start_from(net, load_file(initial))
+        start_from(net, load_file(initial) if initial.exists() else {})
     net.to(fabric.device, memory_format=torch.channels_last)
     if compiled:
         net.compile()
@@ -175,6 +164,10 @@ def train(
             wiener = net.wiener(noisy, sigma, sigma_mix)
             expected = net.expected_error(sigma, sigma_mix)
         loss = measure(model(noisy, sigma, sigma_mix), wiener, clean, expected).mean()
+        if fabric.world_size > 1 or not loss.requires_grad:
+            # A cascade's second network may have had no part in it, but other processes wait for
+            # gradients of all.
+            loss = loss + 0 * sum(p.sum() for p in net.parameters() if p.requires_grad)
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         fabric.backward(loss)
@@ -190,7 +183,7 @@ def train(
         position = fabric.broadcast(elapsed) if by_clock else step + 1
         last = position >= end
         saving = (step + 1) % options.save_every == 0 or last
-        if step % 10 == 0 or saving:  # the only host synchronisation; nothing bad is ever saved
+        if step % 10 == 0 or saving:  # nothing bad is ever saved
             value = loss.item()
             if not math.isfinite(value) or not math.isfinite(norm.item()):
                 raise TrainingDiverged(
@@ -219,20 +212,38 @@ def train(
             began = time.monotonic()
 
 
+def freeze(net: nn.Module, parts: Sequence[str]) -> None:
+    """Keep the weights of `parts` as they are.
+
+    Raises:
+        ValueError: there is no such part.
+    """
+    for part in parts:
+        try:
+            net.get_submodule(part).requires_grad_(False)
+        except AttributeError as error:
+            raise ValueError(f"the network has no part {part!r} to freeze") from error
+
+
 def start_from(net: nn.Module, weights: dict[str, Tensor]) -> None:
     """Load the weights of `net` or of a network with fewer parts, whose new parts start afresh.
 
-    Both networks of a cascade start from the weights of one.
+    See `networks.fitting` for what passes between a cascade and one network.
 
     Raises:
+        ValueError: there are none for a part that is frozen.
         RuntimeError: a weight has another shape, or no place in `net`.
     """
-    weights = for_both(weights, net.state_dict())
+    if weights:
+        weights = fitting(weights, net.state_dict())
     missing, unexpected = net.load_state_dict(weights, strict=False)
     if unexpected:
         raise RuntimeError(f"the initial weights have parts unknown here: {', '.join(unexpected)}")
-    if missing:
-        parts = sorted({name.split(".")[0] for name in missing})
+    learnt = {name for name, p in net.named_parameters() if p.requires_grad}
+    if frozen := sorted(set(missing) - learnt - {n for n, _ in net.named_buffers()}):
+        raise ValueError(f"frozen parts need initial weights, and {frozen[0]} has none")
+    if missing and weights:
+        parts = sorted({name.removeprefix("first.").split(".")[0] for name in missing})
         print(f"not in the initial weights, so they start afresh: {', '.join(parts)}", flush=True)
 
 

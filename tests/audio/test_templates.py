@@ -121,6 +121,12 @@ def test_misfit_is_small_where_notes_come_back_and_large_where_none_do():
     assert misfit(new, torch.zeros_like(new)) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("again", [(0.1, 0.1), (0.2, 0.1), (0.1, float("inf")), (-1.0, 0.1)])
+def test_limits_that_are_not_in_order_are_refused(again):
+    with pytest.raises(ValueError, match="again must be"):
+        FitSettings(again=again)
+
+
 @pytest.mark.parametrize(("share", "again"), [(0, "0.1"), (0.25, "mean"), (1, "1")])
 def test_a_second_round_counts_as_far_as_the_first_one_fits(share, again):
     stems = torch.stack([notes(1), notes(2)])[None, ..., :100_000] + 0.3 * noise(1, 2, 100_000)

@@ -30,7 +30,7 @@ segment = 0.5
 sources = ["bass", "drums", "guitar", "piano"]
 sigma_min = 5e-4
 sigma_max = 2.0
-network = "band"
+network = "{kind}"
 
 [network]
 {network}
@@ -40,22 +40,26 @@ sha256 = "{sha256}"
 """
 
 
-def make_prior(folder: Path) -> Path:
-    """A prior whose stems live in bands of their own, with a little untrained network on top."""
+def make_prior(folder: Path, kind: str = "band") -> Path:
+    """A prior whose stems live in bands of their own, with a little untrained network on top.
+
+    `kind` is ``"band"``, or ``"band-cascade"`` for two of them in a row.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build_network("band", 4, **NETWORK)
-        for head in network.head:
-            torch.nn.init.normal_(head[-1].weight, std=0.05)
-    bins = torch.arange(network.stft.bins)
-    for k, (low, high) in enumerate(((0, 8), (90, 257), (8, 40), (40, 90))):
-        inside = (bins >= low) & (bins < high)
-        network.variance[k] = torch.where(inside, 1e-2, 1e-8)
+        network = build_network(kind, 4, **NETWORK)
+        for part in [network] if kind == "band" else [network.first, network.second]:
+            for head in part.head:
+                torch.nn.init.normal_(head[-1].weight, std=0.05)
+            bins = torch.arange(part.stft.bins)
+            for k, (low, high) in enumerate(((0, 8), (90, 257), (8, 40), (40, 90))):
+                inside = (bins >= low) & (bins < high)
+                part.variance[k] = torch.where(inside, 1e-2, 1e-8)
     data = save(network.state_dict())
     folder.mkdir(exist_ok=True)
     (folder / "weights.safetensors").write_bytes(data)
     lines = "\n".join(f"{key} = {value!r}".lower() for key, value in NETWORK.items())
-    text = CONFIG.format(network=lines, sha256=hashlib.sha256(data).hexdigest())
+    text = CONFIG.format(kind=kind, network=lines, sha256=hashlib.sha256(data).hexdigest())
     (folder / "config.toml").write_text(text)
     (folder / "card.md").write_text("# tiny\n")
     return folder
@@ -64,6 +68,11 @@ def make_prior(folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def prior_folder(tmp_path_factory):
     return make_prior(tmp_path_factory.mktemp("priors") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def cascade(tmp_path_factory):
+    return load_prior(make_prior(tmp_path_factory.mktemp("priors") / "two", "band-cascade"), "cpu")
 
 
 @pytest.fixture(scope="session")

@@ -87,6 +87,11 @@ def edit(folder, old, new):
     config.write_text(text.replace(old, new))
 
 
+def another_top(folder):
+    edit(folder, '"band"', '"band-cascade"')
+    edit(folder, "[network]", "[network]\ntop = 3.0")
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -94,6 +99,7 @@ def edit(folder, old, new):
         (replace_by_a_pickle, "does not fit"),
         (shorten, "does not fit"),
         (lambda folder: set_sha256(folder, None), "has no .weights. sha256"),
+        (another_top, "config.toml: the network's top is 3, the prior's sigma_max 2"),
         (lambda folder: (folder / "weights.safetensors").unlink(), "cannot be read"),
         (lambda folder: edit(folder, "[prior]", "[prior"), "not valid TOML"),
         (lambda folder: edit(folder, "samplerate", "rate"), "'samplerate' of .prior. is missing"),

@@ -281,12 +281,19 @@ def test_mgdm_runs_in_windows(prior):
     assert any(not torch.allclose(stem, mixture / 4) for stem in result.stems.values())
 
 
+@pytest.mark.parametrize("kind", ["prior", "cascade"])
 @pytest.mark.parametrize("sampler", sorted(SAMPLER_PRESETS))
-def test_every_sampler_separates_a_file(prior, sampler):
+def test_every_sampler_separates_a_file(request, kind, sampler):
     """In several windows, with noise by position."""
     options = {"n_gibbs": 1} if sampler.startswith("mgdm") else {}
     result = separate(
-        prior, music(0.7, 22050, 1), 22050, quality=None, sampler=sampler, steps=2, **options
+        request.getfixturevalue(kind),
+        music(0.7, 22050, 1),
+        22050,
+        quality=None,
+        sampler=sampler,
+        steps=2,
+        **options,
     )
     np.testing.assert_allclose(sum(result.stems.values()), result.mixture, atol=1e-4)
     assert all(torch.isfinite(stem).all() for stem in result.stems.values())

@@ -98,6 +98,7 @@ def test_a_share_of_a_cascade_is_blended_with_the_weights_of_the_one_network_the
     torch.save(both, tmp_path / "later.pt")
     export(tmp_path / "later.pt", tmp_path, share=0.5)
     text = (tmp_path / "config.toml").read_text().replace('"band"', '"band-cascade"')
+    text = text.replace("sigma_max = 1.0", "sigma_max = 2.0")
     (tmp_path / "config.toml").write_text(text)
     net = load_prior(tmp_path, "cpu").denoise.network
     for name, w in one.items():
@@ -109,6 +110,14 @@ def test_a_share_of_a_cascade_is_blended_with_the_weights_of_the_one_network_the
         for part, other in expected.items():
             found = net.get_submodule(part).state_dict()[name]
             torch.testing.assert_close(found, other, atol=2e-3, rtol=2e-3)
+
+
+def test_a_share_of_another_network_is_refused(tmp_path, run):
+    (tmp_path / "config.toml").write_text(CONFIG)
+    export(tmp_path / "ema.pt", tmp_path)
+    torch.save({"net.weight": torch.zeros(1)}, tmp_path / "later.pt")
+    with pytest.raises(ValueError, match="of another network than"):
+        export(tmp_path / "later.pt", tmp_path, share=0.5)
 
 
 def test_a_share_of_nothing_is_refused(tmp_path):

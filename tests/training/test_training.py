@@ -2,13 +2,14 @@
 
 import copy
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch.utils.data import IterableDataset
 
-from mgdm_audio.networks import BandDenoiser, build_network
+from mgdm_audio.networks import BandDenoiser, build_network, check_top
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.ema import EMA
 from mgdm_audio.training.loop import TrainingDiverged
@@ -94,6 +95,50 @@ def test_frozen_parts_keep_their_weights_and_others_learn(config, tmp_path):
         moved += not torch.equal(state["net"][f"second.{name}"], weight)
     assert moved > 20
     assert torch.equal(state["net"]["second.variance"], single["net"]["variance"])
+
+
+def test_a_batch_without_a_part_for_those_that_learn_is_no_error(config, tmp_path):
+    """Of a cascade's second network, where no example is conditional at the top."""
+    single = run(config, tmp_path / "single")
+    folder = tmp_path / "cascade"
+    folder.mkdir()
+    weights = {name: weight.contiguous() for name, weight in single["net"].items()}
+    save_file(weights, folder / "initial.safetensors")
+    options = {"frozen": ["first"], "noise": {"top": 0, "conditional": 0, "partial": 0}}
+    cascade = {**config, "prior": {**config["prior"], "network": "band-cascade"}}
+    state = run(cascade | {"training": dataclasses.replace(config["training"], **options)}, folder)
+    for name, weight in single["net"].items():
+        assert torch.equal(state["net"][f"second.{name}"], weight), name
+
+
+@pytest.mark.parametrize(
+    ("prior", "frozen", "message"),
+    [
+        ({"network": "band-cascade"}, ["first"], "frozen parts need initial weights, and first"),
+        ({}, ["third"], "no part 'third' to freeze"),
+        ({"network": "band-cascade", "sigma_max": 1.0}, [], "top is 2, the prior's sigma_max 1"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(config, tmp_path, prior, frozen, message):
+    changed = {**config, "prior": {**config["prior"], **prior}}
+    changed["training"] = dataclasses.replace(config["training"], frozen=frozen)
+    with pytest.raises(ValueError, match=message):
+        run(changed, tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["band", "band-plain"])
+def test_configurations_of_the_shipped_priors_can_be_trained(name):
+    """All of them build their network, and draw their noise levels."""
+    folder = Path(__file__).parents[2] / "priors" / name
+    for path in folder.glob("*.toml"):
+        tables = read_config(path)
+        prior, training = tables["prior"], tables["training"]
+        net = build_network(prior["network"], len(prior["sources"]), **tables["network"])
+        check_top(net, prior["sigma_max"])
+        levels = NoiseLevels(prior["sigma_min"], prior["sigma_max"], **training.noise)
+        assert (levels.sample(100, torch.Generator())[0] <= prior["sigma_max"]).all()
+        for part in training.frozen:
+            net.get_submodule(part)
 
 
 @pytest.mark.parametrize("mean_start", [False, True])
