@@ -37,7 +37,7 @@ MAX_CHANNELS = 64
 BLOCK_WINDOWS = 16
 
 #: Time of a fit of templates, in denoiser calls for one channel; for the progress alone.
-FIT = 0.4
+FIT = 0.2
 
 #: Fractional part of the golden ratio.
 GOLDEN = 0.618034

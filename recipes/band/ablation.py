@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from mgdm_audio.networks import build_network
+from mgdm_audio.networks import build_network, fitting
 from mgdm_audio.training.config import parse_config
 from mgdm_audio.training.validate import LEVELS, scores
 from recipes.machine import describe_machine
@@ -115,7 +115,7 @@ def run_variant(
     Args:
         tables: a whole configuration, as TOML gives it.
         count: score on the first `count` tracks of each validation set.
-        start: weights to start from, if they fit the network.
+        start: weights to start from, if they fit the network, or those of one of its parts do.
 
     Returns:
         Steps taken, parameters, whether it started from `start`, and the figures of
@@ -126,6 +126,7 @@ def run_variant(
     config = parse_config(tables, "the variant's configuration")
     prior = config["prior"]
     net = build_network(prior["network"], len(prior["sources"]), **config.get("network", {}))
+    start = None if start is None else fitting(dict(start), net.state_dict())
     started = start is not None and fits(net, start)
     folder.mkdir(parents=True, exist_ok=True)
     if started and not (folder / "state.pt").exists():
@@ -209,7 +210,7 @@ mixture known (conditional) and without, at three noise levels.
 )
 @click.option("--sounds", type=click.Path(path_type=Path, exists=True), help="Recorded pack.")
 @click.option(
-    "--config", type=click.Path(path_type=Path, exists=True), default="priors/band/config.toml"
+    "--config", type=click.Path(path_type=Path, exists=True), default="priors/band/single.toml"
 )
 @click.option(
     "--variants", type=click.Path(path_type=Path, exists=True), default=HERE / "ablation.toml"

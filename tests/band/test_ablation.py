@@ -167,7 +167,7 @@ def test_every_variant_we_ship_builds():
     from mgdm_audio.training.optimizer import make_optimizers
     from recipes.band.dataset import BandDataset
 
-    base = ablation.tomllib.loads((HERE.parents[1] / "priors" / "band" / "config.toml").read_text())
+    base = ablation.tomllib.loads((HERE.parents[1] / "priors" / "band" / "single.toml").read_text())
     nets = {}
     base = merge(base, read_base(HERE / "ablation.toml"))
     for variant in read_variants(HERE / "ablation.toml"):
