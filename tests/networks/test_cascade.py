@@ -7,15 +7,7 @@ import torch
 
 from mgdm_audio.networks import build_network, check_top, fitting
 
-SMALL = {
-    "window": 256,
-    "bands": [[16, 4], [8, 8]],
-    "channels": [8, 12],
-    "blocks": 1,
-    "heads": 2,
-    "reach": 2,
-    "embedding": 16,
-}
+from .test_band import SMALL
 
 
 def trained(kind="band-cascade", seed=0, **options):
