@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from mgdm_audio import Separator
 from mgdm_audio.audio import resample
-from mgdm_audio.audio.templates import ADAPTIVE, FitSettings, Refitter
+from mgdm_audio.audio.templates import ADAPTIVE, FitSettings, Refitter, template_masks
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior, load_prior
@@ -112,6 +112,19 @@ def score(trial: Trial, excerpt: Excerpt, prior: Prior) -> float:
     return improvement[: len(excerpt.names)].nanmean().item()
 
 
+def misfits(excerpts: Sequence[Excerpt], windows: Sequence[int]) -> list[float]:
+    """Of each excerpt, the `misfit` of a first round, by which further ones count."""
+    found = []
+    for excerpt in excerpts:
+        mixture = excerpt.known.sum(1)
+        fits = (
+            template_masks(excerpt.estimate, mixture, window, seed)[1]
+            for seed, window in enumerate(windows)
+        )
+        found.append(sum(fits) / len(windows))
+    return found
+
+
 def table(trials: Sequence[Trial], sets: dict[str, list[Excerpt]], prior: Prior) -> str:
     """One row a trial, one column a set, as Markdown."""
     rows = [["fits", *(f"{name} ({len(excerpts)})" for name, excerpts in sets.items())]]
@@ -152,6 +165,9 @@ def main(folders, recordings, texts, name, quality, count, seconds) -> None:
     if recordings:
         sets["recordings' guitar"] = from_recordings(recordings, separator, seconds=seconds)
     click.echo(table([Trial("none", (), ADAPTIVE), *tried], sets, prior))
+    for set_name, excerpts in sets.items():
+        values = " ".join(f"{value:.3f}" for value in sorted(misfits(excerpts, rounds[0])))
+        click.echo(f"misfits, {set_name}: {values}")
 
 
 if __name__ == "__main__":

@@ -6,9 +6,9 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from mgdm_audio.audio.templates import ADAPTIVE, refit
+from mgdm_audio.audio.templates import ADAPTIVE, FitSettings, refit
 from mgdm_audio.evaluation import si_sdr_improvement
-from recipes.band.templates import Excerpt, Trial, main, parse_trial, score, table
+from recipes.band.templates import Excerpt, Trial, main, misfits, parse_trial, score, table
 
 RATE = 22050
 PRIOR = SimpleNamespace(sources=["bass", "guitar"], samplerate=RATE)
@@ -66,6 +66,17 @@ def test_only_the_known_stem_counts():
     )
     value = score(Trial("", (), ADAPTIVE), known, PRIOR)
     assert value == pytest.approx(float(expected[1]), abs=1e-3)
+
+
+def test_misfits_are_those_that_further_rounds_go_by():
+    one, windows = excerpt(("bass", "guitar")), (512, 1024)
+    (error,) = misfits([one], windows)
+    mixture, rounds = one.known.sum(1), 2 * (windows,)
+    once, twice = (refit(one.estimate, mixture, rounds[:count]) for count in (1, 2))
+    for limits, expected in (((0.0, 0.999 * error), once), ((1.001 * error, 2.0), twice)):
+        found = refit(one.estimate, mixture, rounds, FitSettings(again=limits))
+        torch.testing.assert_close(found, expected)
+    assert not torch.allclose(once, twice, atol=1e-2)
 
 
 def test_a_row_for_each_trial():
