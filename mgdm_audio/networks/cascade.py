@@ -14,7 +14,7 @@ PARTS = ("first", "second")
 class BandCascade(nn.Module):
     r"""`BandDenoiser` whose estimate of the stems given their mixture is corrected by another.
 
-    At the highest noise level the noisy stems tell nothing and only the mixture speaks: what is
+    At the highest noise level the noisy stems tell next to nothing and only the mixture speaks: what is
     wanted there is the posterior mean, a plain separation. `first` makes it; its errors are then
     noise of a kind to `second`, which is a denoiser of stems whose mixture is known as well, and
     is trained on these errors. At all other levels, and as a plain prior, the network is `first`.
@@ -26,7 +26,8 @@ class BandCascade(nn.Module):
         sources: number of stems `K`.
         top: noise level from which on a conditional estimate is corrected: the prior's highest,
             see `check_top`.
-        error: squared error of `first`, relative to the static Wiener filter's.
+        error: variance of that noise, relative to the static Wiener filter's squared error. Below
+            what `first` leaves (0.1 to 0.6): so told, a copy of `first` begins as good as `first`.
         options: of both `BandDenoiser`.
 
     Shape:
