@@ -14,8 +14,8 @@ PARTS = ("first", "second")
 class BandCascade(nn.Module):
     r"""`BandDenoiser` whose estimate of the stems given their mixture is corrected by another.
 
-    At the highest noise level the noisy stems tell next to nothing and only the mixture speaks: what is
-    wanted there is the posterior mean, a plain separation. `first` makes it; its errors are then
+    At the highest noise level the noisy stems tell next to nothing, only the mixture speaks: what
+    is wanted there is the posterior mean, a plain separation. `first` makes it; its errors are then
     noise of a kind to `second`, which is a denoiser of stems whose mixture is known as well, and
     is trained on these errors. At all other levels, and as a plain prior, the network is `first`.
 
