@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from mgdm_audio.audio import resample
+
 from .effects import random_effects
 from .production import master, produced_effects
 from .render import limit, render_song
@@ -45,6 +47,8 @@ class BandDataset(IterableDataset):
         gain: spread in decibels of a random gain a stem and crop.
         effects: share of the songs, 0 to 1, whose stems go through random effects.
         production: songs mastered, and with effects guitars through amplifiers, see `production`.
+        speed: half of the songs are played back faster or slower, and so higher or lower, by up to
+            this many semitones: sounds in between those that the instruments have.
         compose: called as ``compose(seed, seconds) -> Song``; None takes our composer.
     """
 
@@ -68,12 +72,15 @@ class BandDataset(IterableDataset):
         gain: float = 2.0,
         effects: float = 1.0,
         production: bool = False,
+        speed: float = 0.0,
         compose: Callable[[int, float], Song] | None = None,
     ):
         if seconds > song_seconds:
             raise ValueError(f"items of {seconds} s do not fit into songs of {song_seconds} s")
         if not 0 <= effects <= 1:
             raise ValueError(f"effects must be a share between 0 and 1, not {effects:g}")
+        if not 0 <= speed <= 12:
+            raise ValueError(f"speed must be 0 to 12 semitones, not {speed:g}")
         if compose is None:
             from .compose import compose
         self.split, self.seed, self.start = split, seed, start
@@ -82,7 +89,7 @@ class BandDataset(IterableDataset):
         self.share_alike, self.weights = share_alike, weights
         self.song_seconds, self.crops, self.window = song_seconds, crops, window
         self.remix, self.gain, self.effects = remix, gain, effects
-        self.production = production
+        self.production, self.speed = production, speed
         self.compose = compose
 
     def __iter__(self) -> Iterator[Tensor]:
@@ -111,13 +118,25 @@ class BandDataset(IterableDataset):
     def _song(self, lane: int, number: int, bank: Bank) -> np.ndarray:
         """Song `number` of `lane`, ``[4, T]``."""
         seed = song_seed(self.split, self.seed, lane, number)
-        song = self.compose(seed, self.song_seconds)
+        speed = self._speed(seed)
+        song = self.compose(seed, self.song_seconds * speed)
         rng = np.random.default_rng([seed, 1])
         effects = None
         if np.random.default_rng([seed, 3]).random() < self.effects:
             effects = produced_effects if self.production else random_effects
         stems = render_song(song, bank, self.samplerate, rng, effects)
-        return master(stems, self.samplerate, rng) if self.production else stems
+        stems = master(stems, self.samplerate, rng) if self.production else stems
+        if speed == 1:
+            return stems
+        length = round(self.song_seconds * self.samplerate)
+        return resample(stems, round(self.samplerate * speed), self.samplerate, length)
+
+    def _speed(self, seed: int) -> float:
+        """At which the song of `seed` is played back; 1 as it was made."""
+        rng = np.random.default_rng([seed, 4])
+        if self.speed == 0 or rng.random() < 0.5:
+            return 1.0
+        return 2 ** (rng.uniform(-self.speed, self.speed) / 12)
 
     def _crop(self, lane: int, number: int, songs: list[np.ndarray]) -> np.ndarray:
         rng = np.random.default_rng([self.seed, lane, number, 2])

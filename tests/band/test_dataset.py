@@ -82,6 +82,32 @@ def test_a_share_of_the_songs_has_effects():
         small(effects=50)
 
 
+def test_half_of_the_songs_play_at_another_speed_all_stems_alike():
+    def two_tones(seed, seconds):
+        """Bass and piano play A3 and A5, once a second, until the end."""
+        times = [*np.arange(0, seconds - 1), seconds - 0.3]
+        keys = {"bass": (38, 57), "piano": (4, 81)}
+        parts = [Part(s, p, [Note(t, 0.9, k, 100) for t in times]) for s, (p, k) in keys.items()]
+        return Song(parts, seconds)
+
+    data = small(speed=2.0, compose=two_tones, effects=0, song_seconds=6.0)
+    bank, moved = data.bank(), []
+    for number in range(12):
+        song = data._song(0, number, bank)
+        assert song.shape == (4, 6 * 8000)
+        assert np.abs(song[3, -2800:]).max() > 0.5 * np.abs(song[3]).max()  # the last note
+        low = 12 * np.log2(measured_pitch(song[0], 220, 8000, octaves=0.5) / 220)
+        high = 12 * np.log2(measured_pitch(song[3], 880, 8000, octaves=0.5) / 880)
+        assert low == pytest.approx(high, abs=0.2)
+        moved.append(high)
+    assert sum(abs(pitch) < 0.1 for pitch in moved) in range(2, 11)
+    assert max(map(abs, moved)) < 2.1
+    assert max(moved) > 0.3
+    assert min(moved) < -0.3
+    with pytest.raises(ValueError, match="0 to 12 semitones"):
+        small(speed=-1.0)
+
+
 def test_too_long_items_are_refused():
     with pytest.raises(ValueError, match=r"5\.0 s do not fit"):
         small(seconds=5.0)
