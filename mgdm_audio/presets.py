@@ -23,6 +23,8 @@ class Preset:
         templates: rounds of windows in which the mean is then fitted by spectra that come back
             (`mgdm_audio.audio.templates`).
         adaptive: rounds after the first count as far as its spectra fit; otherwise in full.
+        speeds: at which the network hears the mixture, one a draw in turn, as ratios (numerator,
+            denominator) to the speed that it has. For means, which have no noise to be moved along.
     """
 
     sampler: str
@@ -33,6 +35,7 @@ class Preset:
     refine: bool = False
     templates: tuple[tuple[int, ...], ...] = ()
     adaptive: bool = True
+    speeds: tuple[tuple[int, int], ...] = ((1, 1),)
 
     def rounds(self, count: int) -> tuple[tuple[int, ...], ...]:
         """`count` rounds of template fits, in the windows that this preset has a round of."""

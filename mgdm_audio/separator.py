@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.refine import Refiner
-from .audio.resample import REACH
+from .audio.resample import REACH, played
 from .audio.spectra import band_power
 from .audio.templates import ADAPTIVE, DEFAULT, Refitter
 from .devices import explain_memory, free_memory, pick_device
@@ -244,6 +244,7 @@ class Separator:
             "refine": self.settings.refine,
             "templates": [list(windows) for windows in self.settings.templates],
             "adaptive": self.settings.adaptive,
+            "speeds": [list(speed) for speed in self.settings.speeds],
             "seed": self.seed,
             "device": str(self.device),
             "compiled": self.compiled,
@@ -258,20 +259,27 @@ class Separator:
         )
 
     def _sampler(
-        self, mixture: Tensor, windows: Callable[[int], None] | None = None, shift: int = 0
+        self,
+        mixture: Tensor,
+        windows: Callable[[int], None] | None = None,
+        shift: int = 0,
+        speed: tuple[int, int] = (1, 1),
     ):
         """The engine's sampler for ``mixture [C, 1, T]``, its denoiser running in windows.
 
-        `shift` moves the network's frames, in samples, against the signal.
+        `shift` moves the network's frames, in samples, against the signal; at another `speed` it
+        hears the signal faster and higher, or slower and lower.
         """
 
         def denoise(x: Tensor, sigma: Tensor, *sigma_mix: Tensor) -> Tensor:
             levels = [torch.as_tensor(level).flatten()[0] for level in (sigma, *sigma_mix)]
 
             def call(part: Tensor) -> Tensor:
+                length = part.shape[-1]
+                part = played(part, speed)
                 part = F.pad(part, (shift, 0))
                 output = self.prior.denoise(part, *(s.expand(len(part)) for s in levels))
-                output = output[..., shift:]
+                output = played(output[..., shift:], speed[::-1], length)
                 if windows is not None:
                     windows(len(part))
                 return output
@@ -417,11 +425,14 @@ class _Run:
 
         # Music has no polarity, the network's error has: turning every other draw averages it out.
         # Nor does it matter where frames begin: means, which have no noise to differ by, average
-        # over that as well. Multiples of the golden ratio spread any number of shifts evenly.
+        # over that as well. Multiples of the golden ratio spread any number of shifts evenly. And
+        # a tone a little higher, of an instrument a little smaller, is as likely as the one given.
         polarity = -1 if draw % 2 else 1
-        turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
-        shift = round(turns % 1 * separator.prior.stride)
-        sampler = placed(separator._sampler(polarity * mixture, on_windows, shift), noise)
+        shift, speed = 0, (1, 1)
+        if separator.settings.is_mean:
+            shift = round(draw // 2 * GOLDEN % 1 * separator.prior.stride)
+            speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
+        sampler = placed(separator._sampler(polarity * mixture, on_windows, shift, speed), noise)
         x0 = sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
         return polarity * x0
 

@@ -1,0 +1,76 @@
+"""Means over speeds: the network hears the mixture higher or lower, stems come back in place."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from mgdm_audio.audio.resample import played
+from mgdm_audio.presets import QUALITIES
+from mgdm_audio.separator import Separator
+
+from .conftest import music
+
+RATE = 22050
+
+
+def tone(frequency: float, seconds: float = 1.0) -> torch.Tensor:
+    return torch.sin(2 * np.pi * frequency * torch.arange(round(seconds * RATE)) / RATE)
+
+
+@pytest.mark.parametrize("speed", [(18, 17), (17, 18)])
+def test_played_moves_pitch_and_length_by_the_speed(speed):
+    ratio = speed[0] / speed[1]
+    audio = tone(440.0).expand(2, 3, -1)
+    moved = played(audio, speed)
+    assert moved.shape == (2, 3, -(-RATE * speed[1] // speed[0]))
+    expected = tone(440.0 * ratio)[: moved.shape[-1]]
+    inside = slice(1000, min(len(expected), moved.shape[-1]) - 1000)
+    torch.testing.assert_close(moved[1, 2, inside], expected[inside], atol=1e-3, rtol=0)
+    back = played(moved, speed[::-1], RATE)
+    torch.testing.assert_close(back[..., 1000:-1000], audio[..., 1000:-1000], atol=1e-3, rtol=0)
+    assert played(audio, (1, 1)) is audio
+
+
+def test_stems_heard_at_other_speeds_come_back_in_place(prior):
+    """A denoiser that splits by fixed shares would give them whatever the speed."""
+    shares = torch.tensor([0.1, 0.2, 0.3, 0.4])[:, None]
+    heard = []
+
+    def split(x, *levels):
+        heard.append(x.shape[-1])
+        return shares * x.sum(1, keepdim=True)
+
+    mixture = music(1.3, RATE, 2)
+    separator = Separator(replace(prior, denoise=split), quality="balanced", refine=False)
+    separator.settings = replace(separator.settings, speeds=((18, 17), (17, 18)))
+    result = separator.separate(mixture, RATE)
+    window = separator.grid.window
+    assert {-(-window * 17 // 18), -(-window * 18 // 17)} == set(heard)
+    got = torch.cat([result.stems[name] for name in result.stems]).unflatten(0, (4, 2))
+    expected = shares[:, None] * torch.from_numpy(mixture)
+    difference = (got - expected).square().mean() / expected.square().mean()
+    assert difference < 1e-3  # what is above the highest that both speeds can hold
+    assert separator.describe()["speeds"] == [[18, 17], [17, 18]]
+
+
+def test_only_means_are_heard_at_other_speeds(prior):
+    """Draws begin with noise, which is tied to the file's time."""
+    lengths = set()
+
+    def remember(x, *levels):
+        lengths.add(x.shape[-1])
+        return prior.denoise(x, *levels)
+
+    for options in ({}, {"sampler": "conditional", "steps": 2}):
+        separator = Separator(replace(prior, denoise=remember), draws=2, **options)
+        separator.settings = replace(separator.settings, speeds=((18, 17), (17, 18)))
+        lengths.clear()
+        separator.separate(music(0.7, RATE, 1), RATE)
+        assert (len(lengths) == 1) == bool(options)
+
+
+def test_one_draw_a_speed():
+    for quality in QUALITIES.values():
+        assert quality.draws % len(quality.speeds) == 0
