@@ -22,7 +22,8 @@ skipped for that stem; the last column includes them, as published tables on Sla
 scores by how small its estimate is). Cost: passes of the denoiser over the audio (with + without a
 gradient; in brackets gradients, where a pass serves several), the same in denoiser equivalents (a
 pass with its gradient counts for three), and seconds of work for a second of audio, the median
-track's.
+track's. Where the prior is a cascade, a pass at its highest level with the mixture known runs both
+of its networks, and counts once.
 """
 #: How `recipes.band` renders the sets it knows, by the name of their folder.
 _RENDER = {
