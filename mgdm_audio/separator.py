@@ -75,6 +75,9 @@ class Separator:
             prior's rate; by default as the preset has it, 0 for none.
         adaptive: whether rounds after the first count only as far as sounds come back exactly; by
             default for a preset's rounds, and not for those that are asked for.
+        speeds: of estimates of the mean, at which the network hears the mixture, one a draw in
+            turn, as ratios such as ``(18, 17)``, a semitone higher; by default as the preset has
+            them. An estimate that differs with the pitch is averaged over it.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -102,6 +105,7 @@ class Separator:
         refine: bool | None = None,
         templates: int | Sequence[Sequence[int]] | None = None,
         adaptive: bool | None = None,
+        speeds: Sequence[tuple[int, int]] | None = None,
         normalize: bool = True,
         compiled: bool = False,
         **options: Any,
@@ -119,6 +123,7 @@ class Separator:
             options={**self.settings.options, **options} or None,
             templates=None if templates is None else _rounds(templates, preset(quality, sampler)),
             adaptive=False if adaptive is None and templates is not None else adaptive,
+            speeds=None if speeds is None else self._speeds(speeds),
         )
         for name, value in (
             ("steps", self.settings.steps),
@@ -230,6 +235,16 @@ class Separator:
     def stem_names(self) -> list[str]:
         """Names of the stems that a separation holds, in order."""
         return list(self.prior.sources) + ["residual"] * self.residual
+
+    def _speeds(self, speeds: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+        pairs = tuple((int(a), int(b)) for a, b in speeds)
+        if not pairs or not all(0 < b <= 2 * a <= 4 * b for a, b in pairs):
+            raise ValueError(f"speeds are ratios between (1, 2) and (2, 1), not {speeds}")
+        if not self.settings.is_mean:
+            raise ValueError(
+                "speeds are for estimates of the mean, the qualities: draws begin with noise"
+            )
+        return pairs
 
     def describe(self) -> dict[str, Any]:
         """The settings, as plain values."""

@@ -31,6 +31,11 @@ def _mean(draws: int, finish: str = "") -> Setting:
     return Setting(name, {"quality": "fast", "draws": draws} | FINISHES[finish])
 
 
+def _speeds(name: str, *speeds: tuple[int, int]) -> Setting:
+    """`balanced`, by a mean over `speeds`."""
+    return Setting(f"balanced, {name}", {"draws": len(speeds), "speeds": speeds})
+
+
 def _quality(name: str) -> Setting:
     return Setting(name, {"quality": name})
 
@@ -65,6 +70,18 @@ CONDITIONAL = (
     _conditional(8, draws=8, churn=1.0),
 )
 
+#: Means of as many calls, of the music as it is or played faster and slower, by cents.
+SPEEDS = (
+    _speeds("no other", (1, 1), (1, 1)),
+    _speeds("100 lower, 100 higher", (17, 18), (18, 17)),
+    _speeds("150 lower, 150 higher", (11, 12), (12, 11)),
+    _speeds("200 lower, 200 higher", (8, 9), (9, 8)),
+    _speeds("0, 100 lower", (1, 1), (17, 18)),
+    _speeds("no other, four times", *4 * [(1, 1)]),
+    _speeds("0, 100 lower, 100 higher, 0", (1, 1), (17, 18), (18, 17), (1, 1)),
+    _speeds("100 and 150 lower and higher", (17, 18), (18, 17), (11, 12), (12, 11)),
+)
+
 #: Gradient-free or cheap samplers over the plain prior.
 PLAIN = (
     _setting("DDNM 100", "ddnm", 100),
@@ -82,4 +99,4 @@ PUBLISHED = (
     _setting("MGDM R=6", "mgdm", 20, n_gibbs=6),
 )
 
-GROUPS = {"conditional": CONDITIONAL, "plain": PLAIN, "published": PUBLISHED}
+GROUPS = {"conditional": CONDITIONAL, "speeds": SPEEDS, "plain": PLAIN, "published": PUBLISHED}
