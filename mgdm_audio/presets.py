@@ -64,15 +64,19 @@ class Preset:
 #: Windows of a round of template fits, 93, 186 and 372 ms at 22,050 Hz.
 WINDOWS = (2048, 4096, 8192)
 
+#: As it is, a semitone lower, a semitone higher.
+SPEEDS = ((1, 1), (17, 18), (18, 17))
+
 MEAN = Preset("conditional", steps=1, options={"initial": 0.0}, refine=True, templates=((4096,),))
 
 #: ``--quality``; `recipes/bench` measures what each is worth. One conditional step without noise
 #: estimates the posterior mean, which no single draw of more steps beats in SI-SDR. Averaged ones
-#: differ in polarity and in where the frames lie. Fits of templates bring more than further calls.
+#: differ in polarity, in where the frames lie and by a semitone. Fits of templates bring more than
+#: further calls.
 QUALITIES = {
     "fast": MEAN,
-    "balanced": replace(MEAN, draws=2, templates=2 * (WINDOWS,)),
-    "best": replace(MEAN, draws=4, templates=2 * (2 * WINDOWS,)),
+    "balanced": replace(MEAN, draws=3, speeds=SPEEDS, templates=2 * (WINDOWS,)),
+    "best": replace(MEAN, draws=6, speeds=SPEEDS, templates=2 * (2 * WINDOWS,)),
 }
 
 #: ``--sampler``: the settings a sampler starts from when it is chosen by name.
