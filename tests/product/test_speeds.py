@@ -44,7 +44,7 @@ def test_stems_heard_at_other_speeds_come_back_in_place(prior):
 
     mixture = music(1.3, RATE, 2)
     separator = Separator(
-        replace(prior, denoise=split), quality="balanced", refine=False, speeds=[(18, 17), (17, 18)]
+        replace(prior, denoise=split), draws=2, refine=False, speeds=[(18, 17), (17, 18)]
     )
     result = separator.separate(mixture, RATE)
     window = separator.grid.window
