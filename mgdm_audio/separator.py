@@ -290,11 +290,15 @@ class Separator:
             levels = [torch.as_tensor(level).flatten()[0] for level in (sigma, *sigma_mix)]
 
             def call(part: Tensor) -> Tensor:
-                length = part.shape[-1]
+                length, given = part.shape[-1], part.sum(1)
                 part = played(part, speed)
                 part = F.pad(part, (shift, 0))
                 output = self.prior.denoise(part, *(s.expand(len(part)) for s in levels))
                 output = played(output[..., shift:], speed[::-1], length)
+                if speed != (1, 1):
+                    # Played faster the network does not hear the top of the band: it goes where
+                    # the octave below went, not to all stems alike.
+                    output = output + share_out(given - output.sum(1), output, 512)
                 if windows is not None:
                     windows(len(part))
                 return output

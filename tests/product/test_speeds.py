@@ -56,6 +56,19 @@ def test_stems_heard_at_other_speeds_come_back_in_place(prior):
     assert separator.describe()["speeds"] == [[18, 17], [17, 18]]
 
 
+def test_the_top_of_the_band_stays_with_the_stem_that_has_the_octave_below(prior):
+    """Played faster, it is beyond what the network hears."""
+    only = torch.tensor([0.0, 1.0, 0.0, 0.0])[:, None]
+    noise = 0.1 * np.random.default_rng(0).standard_normal((1, RATE)).astype(np.float32)
+
+    def drums(x, *levels):
+        return only * x.sum(1, keepdim=True)
+
+    separator = Separator(replace(prior, denoise=drums), templates=0, refine=False)
+    stems = separator.separate(noise, RATE).stems
+    assert stems["bass"].square().sum() < 1e-6 * stems["drums"].square().sum()
+
+
 def test_only_means_are_heard_at_other_speeds(prior):
     """Draws begin with noise, which is tied to the file's time."""
     lengths = set()
