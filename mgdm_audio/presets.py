@@ -56,6 +56,7 @@ class Preset:
     def cost(self) -> str:
         """Cost in words, for the help and the report."""
         draws = f" x {self.draws} draws" if self.draws > 1 else ""
+        draws += f" at {len(self.speeds)} speeds" if len(self.speeds) > 1 else ""
         fits = sum(map(len, self.templates))
         templates = f", {fits} template fit{'s' * (fits > 1)}" if fits else ""
         return f"{self.sampler}, {self.steps} step{'s' * (self.steps > 1)}{draws}{templates}"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+import operator
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +18,9 @@ from torch.nn import functional as F
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.refine import Refiner
-from .audio.resample import REACH, played
+from .audio.resample import REACH
 from .audio.spectra import band_power
+from .audio.speed import HOP, at_speed
 from .audio.templates import ADAPTIVE, DEFAULT, Refitter
 from .devices import explain_memory, free_memory, pick_device
 from .engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
@@ -123,8 +126,14 @@ class Separator:
             options={**self.settings.options, **options} or None,
             templates=None if templates is None else _rounds(templates, preset(quality, sampler)),
             adaptive=False if adaptive is None and templates is not None else adaptive,
-            speeds=None if speeds is None else self._speeds(speeds),
+            speeds=None if speeds is None else _ratios(speeds),
         )
+        if not self.settings.is_mean:
+            if speeds is not None:
+                raise ValueError(
+                    "speeds are for estimates of the mean, the qualities: draws begin with noise"
+                )
+            self.settings = replace(self.settings, speeds=((1, 1),))
         for name, value in (
             ("steps", self.settings.steps),
             ("draws", self.settings.draws),
@@ -236,16 +245,6 @@ class Separator:
         """Names of the stems that a separation holds, in order."""
         return list(self.prior.sources) + ["residual"] * self.residual
 
-    def _speeds(self, speeds: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-        pairs = tuple((int(a), int(b)) for a, b in speeds)
-        if not pairs or not all(0 < b <= 2 * a <= 4 * b for a, b in pairs):
-            raise ValueError(f"speeds are ratios between (1, 2) and (2, 1), not {speeds}")
-        if not self.settings.is_mean:
-            raise ValueError(
-                "speeds are for estimates of the mean, the qualities: draws begin with noise"
-            )
-        return pairs
-
     def describe(self) -> dict[str, Any]:
         """The settings, as plain values."""
         rate = self.prior.samplerate
@@ -289,16 +288,12 @@ class Separator:
         def denoise(x: Tensor, sigma: Tensor, *sigma_mix: Tensor) -> Tensor:
             levels = [torch.as_tensor(level).flatten()[0] for level in (sigma, *sigma_mix)]
 
-            def call(part: Tensor) -> Tensor:
-                length, given = part.shape[-1], part.sum(1)
-                part = played(part, speed)
+            def shifted(part: Tensor) -> Tensor:
                 part = F.pad(part, (shift, 0))
-                output = self.prior.denoise(part, *(s.expand(len(part)) for s in levels))
-                output = played(output[..., shift:], speed[::-1], length)
-                if speed != (1, 1):
-                    # Played faster the network does not hear the top of the band: it goes where
-                    # the octave below went, not to all stems alike.
-                    output = output + share_out(given - output.sum(1), output, 512)
+                return self.prior.denoise(part, *(s.expand(len(part)) for s in levels))[..., shift:]
+
+            def call(part: Tensor) -> Tensor:
+                output = at_speed(shifted, part, speed)
                 if windows is not None:
                     windows(len(part))
                 return output
@@ -342,7 +337,7 @@ class _Run:
         """Finished stems at the file's rate: sample's index, position, ``[C, K, n]``."""
         separator = self.separator
         align = self.prior_rate // math.gcd(self.prior_rate, self.rate)
-        hop = align * max(round(512 / align), 1)
+        hop = align * max(round(HOP / align), 1)
         halo = -(-max(REACH, 3 * hop) // hop) * hop
         joiners = [Joiner(separator.grid) for _ in range(separator.samples)]
         # MPS has no complex numbers in all the operators that spectra need.
@@ -442,15 +437,15 @@ class _Run:
             state.update(step=progress.step + 1, windows=0)
             advance()
 
-        # Music has no polarity, the network's error has: turning every other draw averages it out.
+        # Music has no polarity, the network's error has: turning every other draw averages it out
+        # (wholly so where draws are even in number).
         # Nor does it matter where frames begin: means, which have no noise to differ by, average
         # over that as well. Multiples of the golden ratio spread any number of shifts evenly. And
         # a tone a little higher, of an instrument a little smaller, is as likely as the one given.
         polarity = -1 if draw % 2 else 1
-        shift, speed = 0, (1, 1)
-        if separator.settings.is_mean:
-            shift = round(draw // 2 * GOLDEN % 1 * separator.prior.stride)
-            speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
+        turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
+        shift = round(turns % 1 * separator.prior.stride)
+        speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
         sampler = placed(separator._sampler(polarity * mixture, on_windows, shift, speed), noise)
         x0 = sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
         return polarity * x0
@@ -531,6 +526,22 @@ def _rounds(
             f"from 16 on, such as ((2048, 4096), (4096,)), not {templates!r}"
         )
     return rounds
+
+
+def _ratios(speeds: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Speeds, if that is what they are."""
+    try:
+        ratios = tuple(
+            (operator.index(faster), operator.index(slower)) for faster, slower in speeds
+        )
+    except (TypeError, ValueError):
+        ratios = ()
+    if not ratios or not all(0 < b <= 2 * a <= 4 * b for a, b in ratios):
+        raise ValueError(
+            "speeds are pairs of whole numbers whose ratio is between 1/2 and 2, such as "
+            f"((1, 1), (18, 17)), not {speeds!r}"
+        )
+    return ratios
 
 
 def _as_array(mixture: Tensor | np.ndarray) -> np.ndarray:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import soxr
-import torch
-from torch import Tensor
 
 #: Samples on either side (at the lower rate) beyond which soxr's HQ filter has no effect.
 REACH = 256
@@ -38,20 +36,3 @@ def resample(audio: np.ndarray, rate: int, target: int, length: int | None = Non
         count = min(length, len(converted))
         out[:count] = converted[:count]
     return result
-
-
-def played(audio: Tensor, speed: tuple[int, int], length: int | None = None) -> Tensor:
-    """``audio [..., T]`` played at another speed, a ratio: faster and higher above 1.
-
-    By `resample`, so on the CPU and without gradients. Played faster, it loses what would lie
-    above half the sampling rate.
-
-    Args:
-        length: frames of the result; by default those that cover the audio.
-    """
-    rate, target = speed
-    if rate == target:
-        return audio
-    parts = audio.flatten(0, -2).cpu().numpy()
-    moved = torch.from_numpy(resample(parts, rate, target, length))
-    return moved.unflatten(0, audio.shape[:-1]).to(audio)

@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from mgdm_audio.audio.resample import played
+from mgdm_audio.audio.speed import played
 from mgdm_audio.pretrained import Prior, load_prior
 from mgdm_audio.training.validate import load_tracks, one_step_si_sdri
 
 
 def speed_of(cents: float) -> tuple[int, int]:
-    """The speed that raises pitch by `cents`, as a ratio that is right to a cent."""
-    return Fraction(2 ** (cents / 1200)).limit_denominator(500).as_integer_ratio()
+    """The speed that raises pitch by `cents`, as a ratio, right to half a cent."""
+    return Fraction(2 ** (cents / 1200)).limit_denominator(2000).as_integer_ratio()
 
 
 def detuned(prior: Prior, tracks: Sequence[Tensor], cents: Sequence[float]) -> list[float]:

@@ -56,7 +56,7 @@ def test_pareto_keeps_what_nothing_cheaper_beats():
 def test_settings_and_their_names_are_unique():
     settings = [setting for group in GROUPS.values() for setting in group]
     assert len({setting.name for setting in settings}) == len(settings)
-    keys = ("quality", "sampler", "steps", "draws", "refine", "templates")
+    keys = ("quality", "sampler", "steps", "draws", "refine", "templates", "speeds")
     resolved = [
         preset(**{key: value for key, value in setting.arguments.items() if key in keys}).with_(
             options={k: v for k, v in setting.arguments.items() if k not in keys} or None

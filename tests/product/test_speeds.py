@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mgdm_audio.audio.resample import played
+from mgdm_audio.audio.speed import played
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.separator import Separator
 
@@ -31,6 +31,9 @@ def test_played_moves_pitch_and_length_by_the_speed(speed):
     back = played(moved, speed[::-1], RATE)
     torch.testing.assert_close(back[..., 1000:-1000], audio[..., 1000:-1000], atol=1e-3, rtol=0)
     assert played(audio, (1, 1)) is audio
+    half = played(audio[0, 0].bfloat16(), speed)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half[inside].float(), expected[inside], atol=2e-2, rtol=0)
 
 
 def test_stems_heard_at_other_speeds_come_back_in_place(prior):
@@ -52,7 +55,7 @@ def test_stems_heard_at_other_speeds_come_back_in_place(prior):
     got = torch.cat([result.stems[name] for name in result.stems]).unflatten(0, (4, 2))
     expected = shares[:, None] * torch.from_numpy(mixture)
     difference = (got - expected).square().mean() / expected.square().mean()
-    assert difference < 1e-3  # what is above the highest that both speeds can hold
+    assert difference < 1e-3  # above the highest that both speeds can hold all go by one share
     assert separator.describe()["speeds"] == [[18, 17], [17, 18]]
 
 
@@ -69,7 +72,8 @@ def test_the_top_of_the_band_stays_with_the_stem_that_has_the_octave_below(prior
     assert stems["bass"].square().sum() < 1e-6 * stems["drums"].square().sum()
 
 
-def test_only_means_are_heard_at_other_speeds(prior):
+@pytest.mark.parametrize("options", [{"steps": 2}, {"initial": 1.0}])
+def test_only_means_are_heard_at_other_speeds(prior, options):
     """Draws begin with noise, which is tied to the file's time."""
     lengths = set()
 
@@ -78,17 +82,19 @@ def test_only_means_are_heard_at_other_speeds(prior):
         return prior.denoise(x, *levels)
 
     heard = replace(prior, denoise=remember)
-    separator = Separator(heard, draws=2, steps=2)
-    separator.settings = replace(separator.settings, speeds=((18, 17), (17, 18)))
+    separator = Separator(heard, quality="balanced", **options)
     separator.separate(music(0.4, RATE, 1), RATE)
     assert len(lengths) == 1
+    assert separator.describe()["speeds"] == [[1, 1]]
     with pytest.raises(ValueError, match="for estimates of the mean"):
-        Separator(heard, sampler="mgdm", speeds=[(18, 17)])
+        Separator(heard, speeds=[(18, 17)], **options)
 
 
-@pytest.mark.parametrize("speeds", [[], [(0, 1)], [(1, 0)], [(3, 1)], [(1, -1)]])
+@pytest.mark.parametrize(
+    "speeds", [[], [(0, 1)], [(1, 0)], [(3, 1)], [(1, -1)], [(1.06, 1)], (18, 17), [(1, 1, 1)]]
+)
 def test_speeds_that_make_no_sense_are_refused(prior, speeds):
-    with pytest.raises(ValueError, match="speeds are ratios between"):
+    with pytest.raises(ValueError, match="pairs of whole numbers"):
         Separator(prior, speeds=speeds)
 
 
