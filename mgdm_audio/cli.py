@@ -128,6 +128,12 @@ def quality_help() -> str:
     "a quality 1, and beyond fast a second one as far as sounds come back exactly]",
 )
 @option(
+    "--retune/--no-retune",
+    default=None,
+    help="Whether the prior hears music that lies between two keys of A = 440 Hz in the nearest "
+    "key; stems stay in tune with their track. [default: with a quality, yes]",
+)
+@option(
     "--samples",
     type=click.IntRange(min=1),
     default=1,
@@ -363,7 +369,7 @@ def make_separator(given: dict[str, Any]) -> Separator:
     from .separator import Separator
 
     keys = ("quality", "sampler", "steps", "draws", "samples", "seed", "device", "segment")
-    keys += ("overlap", "batch_size", "residual", "compiled", "templates")
+    keys += ("overlap", "batch_size", "residual", "compiled", "templates", "retune")
     options = parse_options(given["options"], preset(given["quality"], given["sampler"]))
     return Separator(given["name"], **{key: given[key] for key in keys}, **options)
 

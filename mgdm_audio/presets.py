@@ -25,6 +25,8 @@ class Preset:
         adaptive: rounds after the first count as far as its spectra fit; otherwise in full.
         speeds: at which the network hears the mixture, one a draw in turn, as ratios (numerator,
             denominator) to the speed that it has. For means, which have no noise to be moved along.
+        retune: whether it hears music between two keys in the nearest key, by another speed
+            (`mgdm_audio.audio.tuning`). For means, too.
     """
 
     sampler: str
@@ -36,6 +38,7 @@ class Preset:
     templates: tuple[tuple[int, ...], ...] = ()
     adaptive: bool = True
     speeds: tuple[tuple[int, int], ...] = ((1, 1),)
+    retune: bool = False
 
     def rounds(self, count: int) -> tuple[tuple[int, ...], ...]:
         """`count` rounds of template fits, in the windows that this preset has a round of."""
@@ -68,7 +71,14 @@ WINDOWS = (2048, 4096, 8192)
 #: As it is, a semitone lower, a semitone higher.
 SPEEDS = ((1, 1), (17, 18), (18, 17))
 
-MEAN = Preset("conditional", steps=1, options={"initial": 0.0}, refine=True, templates=((4096,),))
+MEAN = Preset(
+    "conditional",
+    steps=1,
+    options={"initial": 0.0},
+    refine=True,
+    templates=((4096,),),
+    retune=True,
+)
 
 #: ``--quality``; `recipes/bench` measures what each is worth. One conditional step without noise
 #: estimates the posterior mean, which no single draw of more steps beats in SI-SDR. Averaged ones

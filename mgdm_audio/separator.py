@@ -20,8 +20,9 @@ from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.refine import Refiner
 from .audio.resample import REACH
 from .audio.spectra import band_power
-from .audio.speed import HOP, at_speed
+from .audio.speed import HOP, at_speed, combined
 from .audio.templates import ADAPTIVE, DEFAULT, Refitter
+from .audio.tuning import retuning
 from .devices import explain_memory, free_memory, pick_device
 from .engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
 from .errors import AudioFileError
@@ -81,6 +82,9 @@ class Separator:
         speeds: of estimates of the mean, at which the network hears the mixture, one a draw in
             turn, as ratios such as ``(18, 17)``, a semitone higher; by default as the preset has
             them. An estimate that differs with the pitch is averaged over it.
+        retune: of estimates of the mean, whether the network hears music that lies between two keys
+            of A = 440 Hz in the nearest key, found for 84 s at a time; stems stay in tune with the
+            mixture. By default as the preset has it, which all qualities have.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -109,6 +113,7 @@ class Separator:
         templates: int | Sequence[Sequence[int]] | None = None,
         adaptive: bool | None = None,
         speeds: Sequence[tuple[int, int]] | None = None,
+        retune: bool | None = None,
         normalize: bool = True,
         compiled: bool = False,
         **options: Any,
@@ -127,13 +132,15 @@ class Separator:
             templates=None if templates is None else _rounds(templates, preset(quality, sampler)),
             adaptive=False if adaptive is None and templates is not None else adaptive,
             speeds=None if speeds is None else _ratios(speeds),
+            retune=retune,
         )
         if not self.settings.is_mean:
-            if speeds is not None:
+            if speeds is not None or retune:
                 raise ValueError(
-                    "speeds are for estimates of the mean, the qualities: draws begin with noise"
+                    "speeds and retune are for estimates of the mean, the qualities: "
+                    "draws begin with noise"
                 )
-            self.settings = replace(self.settings, speeds=((1, 1),))
+            self.settings = replace(self.settings, speeds=((1, 1),), retune=False)
         for name, value in (
             ("steps", self.settings.steps),
             ("draws", self.settings.draws),
@@ -259,6 +266,7 @@ class Separator:
             "templates": [list(windows) for windows in self.settings.templates],
             "adaptive": self.settings.adaptive,
             "speeds": [list(speed) for speed in self.settings.speeds],
+            "retune": self.settings.retune,
             "seed": self.seed,
             "device": str(self.device),
             "compiled": self.compiled,
@@ -399,12 +407,14 @@ class _Run:
             self._remember(block, [zeros] * (separator.samples * draws))
             return [zeros.clone() for _ in range(separator.samples)]
         mixture = torch.from_numpy(y).to(separator.device)[:, None] * self.gain
+        retunes = separator.settings.retune
+        tuning = retuning(torch.from_numpy(y), self.prior_rate) if retunes else (1, 1)
         remembers = separator.samples * draws > 1 and separator.settings.steps > 1
         sets, drawn = [], []
         for index in range(separator.samples):
             total = torch.zeros((), device=separator.device)
             for draw in range(draws):
-                x = self._draw(mixture, block, index * draws + draw)
+                x = self._draw(mixture, block, index * draws + draw, tuning)
                 drawn += [x.cpu()] if remembers else []
                 total = total + x
             mean = total / draws
@@ -414,7 +424,7 @@ class _Run:
         self._remember(block, drawn)
         return sets
 
-    def _draw(self, mixture: Tensor, block: Block, draw: int) -> Tensor:
+    def _draw(self, mixture: Tensor, block: Block, draw: int, tuning: tuple[int, int]) -> Tensor:
         separator = self.separator
         channels, _, length = mixture.shape
         shape = (channels, len(separator.prior.sources), length)
@@ -446,6 +456,7 @@ class _Run:
         turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
         shift = round(turns % 1 * separator.prior.stride)
         speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
+        speed = combined(speed, tuning)
         sampler = placed(separator._sampler(polarity * mixture, on_windows, shift, speed), noise)
         x0 = sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
         return polarity * x0

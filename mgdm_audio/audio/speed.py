@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from fractions import Fraction
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from .bands import share_out
 from .resample import resample
 
 #: Samples between two shares of what is above the band that a denoiser hears.
 HOP = 512
+
+#: Audio at another speed is filled up with silence to multiples of so many samples: compiled
+#: networks, which are compiled anew for every length, then meet few.
+LENGTHS = 8192
+
+#: Largest denominator of a speed: right to half a cent.
+DENOMINATOR = 2000
+
+
+def ratio(cents: float) -> tuple[int, int]:
+    """The speed that raises pitch by `cents`, right to half a cent."""
+    return Fraction(2 ** (cents / 1200)).limit_denominator(DENOMINATOR).as_integer_ratio()
+
+
+def combined(speed: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    """One speed after another, right to half a cent."""
+    exact = Fraction(*speed) * Fraction(*other)
+    return exact.limit_denominator(DENOMINATOR).as_integer_ratio()
 
 
 def played(audio: Tensor, speed: tuple[int, int], length: int | None = None) -> Tensor:
@@ -39,5 +59,7 @@ def at_speed(denoise: Callable[[Tensor], Tensor], x: Tensor, speed: tuple[int, i
     """
     if speed[0] == speed[1]:
         return denoise(x)
-    stems = played(denoise(played(x, speed)).cpu(), speed[::-1], x.shape[-1])
+    heard = played(x, speed)
+    stems = denoise(F.pad(heard, (0, -heard.shape[-1] % LENGTHS)))[..., : heard.shape[-1]]
+    stems = played(stems.cpu(), speed[::-1], x.shape[-1])
     return (stems + share_out(x.sum(1).cpu() - stems.sum(1), stems, HOP)).to(x.device)

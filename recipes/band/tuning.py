@@ -2,34 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from fractions import Fraction
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from mgdm_audio.audio.speed import played
+from mgdm_audio.audio.speed import played, ratio
+from mgdm_audio.evaluation import si_sdr_improvement
+from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior, load_prior
+from mgdm_audio.separator import Separator
 from mgdm_audio.training.validate import load_tracks, one_step_si_sdri
 
 
-def speed_of(cents: float) -> tuple[int, int]:
-    """The speed that raises pitch by `cents`, as a ratio, right to half a cent."""
-    return Fraction(2 ** (cents / 1200)).limit_denominator(2000).as_integer_ratio()
+def detuned(
+    score: Callable[[Sequence[Tensor]], Tensor], tracks: Sequence[Tensor], cents: Sequence[float]
+) -> list[float]:
+    """Mean over tracks, then stems, of what `score` finds, by how far tracks are moved.
 
-
-def detuned(prior: Prior, tracks: Sequence[Tensor], cents: Sequence[float]) -> list[float]:
-    """SI-SDRi (dB, one step, ``silent="skip"``, mean over stems) by how far stems are moved."""
-    net, top = prior.denoise.network, prior.sigmas[1]
+    Args:
+        score: from tracks ``[K, T]`` to ``[tracks, K]``, NaN where there is nothing to score.
+    """
     found = []
     for moved in tqdm(cents, leave=False):
-        tapes = [played(stems, speed_of(moved)) for stems in tracks]
-        scores = one_step_si_sdri(net, tapes, prior.samplerate, top)
-        found.append(scores.nanmean(0).nanmean().item())
+        tapes = [played(stems, ratio(moved)) for stems in tracks]
+        found.append(score(tapes).nanmean(0).nanmean().item())
     return found
+
+
+def network_alone(prior: Prior) -> Callable[[Sequence[Tensor]], Tensor]:
+    """SI-SDRi (dB, ``silent="skip"``) of one step of the network."""
+    top = prior.sigmas[1]
+    return lambda tapes: one_step_si_sdri(prior.denoise.network, tapes, prior.samplerate, top)
+
+
+def separated(prior: Prior, **settings: Any) -> Callable[[Sequence[Tensor]], Tensor]:
+    """The same of stems that `Separator` makes, with its settings."""
+    separator = Separator(prior, device="cpu", **settings)
+
+    def score(stems: Tensor) -> Tensor:
+        found = separator.separate_tensor(stems.sum(0), prior.samplerate)
+        estimate = torch.stack([found[name] for name in prior.sources])
+        return si_sdr_improvement(estimate, stems, prior.samplerate, silent="skip")
+
+    return lambda tapes: torch.stack([score(stems) for stems in tapes])
 
 
 @click.command()
@@ -37,17 +57,36 @@ def detuned(prior: Prior, tracks: Sequence[Tensor], cents: Sequence[float]) -> l
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--cents", multiple=True, type=float, default=(-200, -100, -50, -25, 0, 25, 50, 100))
 @click.option("--count", type=int, help="Use the first COUNT tracks of each folder only.")
-def main(name: str, folders: tuple[Path, ...], cents: tuple[float, ...], count: int | None):
+@click.option(
+    "--quality",
+    type=click.Choice(list(QUALITIES)),
+    help="Separate as the command does, in place of one step of the network.",
+)
+@click.option("--no-retune", is_flag=True, help="Do not let it bring music into tune first.")
+def main(
+    name: str,
+    folders: tuple[Path, ...],
+    cents: tuple[float, ...],
+    count: int | None,
+    quality: str | None,
+    no_retune: bool,
+):
     """SI-SDRi of the prior NAME on the rendered sets FOLDERS, played faster and slower.
 
     All stems of a track alike, as if it had been recorded in another tuning: 100 cents are a
     semitone, in between lies what an orchestra, an old tape or a retuned guitar may have.
     """
+    if no_retune and quality is None:
+        raise click.UsageError("--no-retune needs a --quality: the network alone never does it")
     prior = load_prior(name, "cpu")
+    if quality is None:
+        score = network_alone(prior)
+    else:
+        score = separated(prior, quality=quality, retune=not no_retune)
     rows = [["set, cents", *(f"{moved:g}" for moved in cents)], ["---"] + ["---:"] * len(cents)]
     for folder in folders:
         tracks = load_tracks(folder, prior.sources, count=count)
-        values = detuned(prior, tracks, cents)
+        values = detuned(score, tracks, cents)
         rows.append([f"{folder.name} ({len(tracks)})", *(f"{value:.2f}" for value in values)])
     click.echo("\n".join("| " + " | ".join(row) + " |" for row in rows))
 

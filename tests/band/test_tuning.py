@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from mgdm_audio.audio.speed import ratio
 from mgdm_audio.pretrained import NetworkDenoiser, Prior
-from recipes.band.tuning import detuned, speed_of
+from recipes.band.tuning import detuned, network_alone, separated
 
 RATE = 8000
 
@@ -28,7 +29,7 @@ class KnowsTones(nn.Module):
 
 def test_cents_are_those_of_the_ratio():
     for cents in range(-400, 401):
-        faster, slower = speed_of(cents)
+        faster, slower = ratio(cents)
         assert 1200 * math.log2(faster / slower) == pytest.approx(cents, abs=0.5)
 
 
@@ -38,6 +39,20 @@ def test_stems_move_with_their_mixture():
     stems = torch.stack([torch.sin(2 * math.pi * f * time) for f in (590.0, 1000.0)])
     denoise = NetworkDenoiser(KnowsTones(), torch.device("cpu"), True)
     prior = Prior(denoise, ("bass", "drums"), RATE, 6.0, (5e-4, 2.0), "", True, "toy")
-    lower, same, little, much = detuned(prior, [stems], [-100, 0, 15, 50])
+    lower, same, little, much = detuned(network_alone(prior), [stems], [-100, 0, 15, 50])
     assert min(lower, same, little) > 20
     assert much < 1
+
+
+def test_separated_music_is_brought_into_tune_unless_told_otherwise():
+    """30 cents higher, A6 is taken for what lies above it: not where the network hears it in tune.
+
+    The other tone has the same tuning, as the notes of a song have.
+    """
+    time = torch.arange(2 * RATE) / RATE
+    stems = torch.stack([torch.sin(2 * math.pi * f * time) for f in (587.33, 1046.5)])
+    denoise = NetworkDenoiser(KnowsTones(), torch.device("cpu"), True)
+    prior = Prior(denoise, ("bass", "drums"), RATE, 6.0, (5e-4, 2.0), "", True, "toy")
+    options = {"quality": "fast", "templates": 0, "refine": False}
+    assert detuned(separated(prior, retune=False, **options), [stems], [40])[0] < 1
+    assert detuned(separated(prior, **options), [stems], [40])[0] > 20

@@ -84,6 +84,13 @@ def test_json(separate, track, tmp_path):
     assert "no such file" in bad["error"]
 
 
+def test_music_is_retuned_unless_told_otherwise(separate, track):
+    for options, expected in (((), True), (("--no-retune",), False)):
+        out = separate(track, *options, "--overwrite", "--json", "-q")[1]
+        assert json.loads(out)["tracks"][0]["settings"]["retune"] is expected
+    assert separate(track, "--sampler", "dps", "--retune", "--overwrite")[0] == 2
+
+
 def test_rounds_of_templates(separate, track):
     for given, rounds in (("0", 0), ("2", 2)):
         options = ("--templates", given, "--overwrite", "--json", "-q")
