@@ -130,8 +130,8 @@ def quality_help() -> str:
 @option(
     "--retune/--no-retune",
     default=None,
-    help="Whether the prior hears music that lies between two keys of A = 440 Hz in the nearest "
-    "key; stems stay in tune with their track. [default: with a quality, yes]",
+    help="Whether the prior hears a track that is 15 to 50 cents off the keys of A = 440 Hz in the "
+    "nearest key; stems keep the track's pitch. [default: with a quality, yes]",
 )
 @option(
     "--samples",

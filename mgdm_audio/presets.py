@@ -25,8 +25,8 @@ class Preset:
         adaptive: rounds after the first count as far as its spectra fit; otherwise in full.
         speeds: at which the network hears the mixture, one a draw in turn, as ratios (numerator,
             denominator) to the speed that it has. For means, which have no noise to be moved along.
-        retune: whether it hears music between two keys in the nearest key, by another speed
-            (`mgdm_audio.audio.tuning`). For means, too.
+        retune: whether it hears music that lies between two keys in the nearest one, by another
+            speed (`mgdm_audio.audio.tuning`). For means, too.
     """
 
     sampler: str

@@ -20,7 +20,7 @@ from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.refine import Refiner
 from .audio.resample import REACH
 from .audio.spectra import band_power
-from .audio.speed import HOP, at_speed, combined
+from .audio.speed import HOP, at_speed, cents, combined
 from .audio.templates import ADAPTIVE, DEFAULT, Refitter
 from .audio.tuning import retuning
 from .devices import explain_memory, free_memory, pick_device
@@ -82,9 +82,9 @@ class Separator:
         speeds: of estimates of the mean, at which the network hears the mixture, one a draw in
             turn, as ratios such as ``(18, 17)``, a semitone higher; by default as the preset has
             them. An estimate that differs with the pitch is averaged over it.
-        retune: of estimates of the mean, whether the network hears music that lies between two keys
-            of A = 440 Hz in the nearest key, found for 84 s at a time; stems stay in tune with the
-            mixture. By default as the preset has it, which all qualities have.
+        retune: of estimates of the mean, whether the network hears music that lies 15 to 50 cents
+            off the keys of A = 440 Hz in the nearest key; stems are moved back. One tuning for a
+            track. By default as the preset has it: yes, with a quality.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -244,7 +244,8 @@ class Separator:
             samplerate=samplerate,
             sources=self.prior.sources,
             uncertainty=run.uncertainty(),
-            settings=self.describe() | {"seconds": round(seconds, 3)},
+            settings=self.describe()
+            | {"retuned": round(cents(run.tuning), 1), "seconds": round(seconds, 3)},
         )
 
     @property
@@ -332,6 +333,9 @@ class _Run:
         self.length = resampled_length(mixture.shape[-1], samplerate, self.prior_rate)
         self.low = resample(mixture, samplerate, self.prior_rate, self.length)
         self.gain = self._gain()
+        self.tuning = (1, 1)
+        if separator.settings.retune:
+            self.tuning = retuning(torch.from_numpy(self.low), self.prior_rate)
         self.progress = progress
         fits = FIT * sum(map(len, separator.settings.templates))
         calls = separator.settings.steps * separator.settings.draws * len(self.low)
@@ -407,14 +411,12 @@ class _Run:
             self._remember(block, [zeros] * (separator.samples * draws))
             return [zeros.clone() for _ in range(separator.samples)]
         mixture = torch.from_numpy(y).to(separator.device)[:, None] * self.gain
-        retunes = separator.settings.retune
-        tuning = retuning(torch.from_numpy(y), self.prior_rate) if retunes else (1, 1)
         remembers = separator.samples * draws > 1 and separator.settings.steps > 1
         sets, drawn = [], []
         for index in range(separator.samples):
             total = torch.zeros((), device=separator.device)
             for draw in range(draws):
-                x = self._draw(mixture, block, index * draws + draw, tuning)
+                x = self._draw(mixture, block, index * draws + draw)
                 drawn += [x.cpu()] if remembers else []
                 total = total + x
             mean = total / draws
@@ -424,7 +426,7 @@ class _Run:
         self._remember(block, drawn)
         return sets
 
-    def _draw(self, mixture: Tensor, block: Block, draw: int, tuning: tuple[int, int]) -> Tensor:
+    def _draw(self, mixture: Tensor, block: Block, draw: int) -> Tensor:
         separator = self.separator
         channels, _, length = mixture.shape
         shape = (channels, len(separator.prior.sources), length)
@@ -456,7 +458,7 @@ class _Run:
         turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
         shift = round(turns % 1 * separator.prior.stride)
         speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
-        speed = combined(speed, tuning)
+        speed = combined(speed, self.tuning)
         sampler = placed(separator._sampler(polarity * mixture, on_windows, shift, speed), noise)
         x0 = sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
         return polarity * x0

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .bands import share_out
 from .resample import resample
 
 #: Samples between two shares of what is above the band that a denoiser hears.
 HOP = 512
-
-#: Audio at another speed is filled up with silence to multiples of so many samples: compiled
-#: networks, which are compiled anew for every length, then meet few.
-LENGTHS = 8192
 
 #: Largest denominator of a speed: right to half a cent.
 DENOMINATOR = 2000
@@ -26,6 +22,11 @@ DENOMINATOR = 2000
 def ratio(cents: float) -> tuple[int, int]:
     """The speed that raises pitch by `cents`, right to half a cent."""
     return Fraction(2 ** (cents / 1200)).limit_denominator(DENOMINATOR).as_integer_ratio()
+
+
+def cents(speed: tuple[int, int]) -> float:
+    """By how much a speed raises pitch."""
+    return 1200 * math.log2(speed[0] / speed[1])
 
 
 def combined(speed: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
@@ -59,7 +60,5 @@ def at_speed(denoise: Callable[[Tensor], Tensor], x: Tensor, speed: tuple[int, i
     """
     if speed[0] == speed[1]:
         return denoise(x)
-    heard = played(x, speed)
-    stems = denoise(F.pad(heard, (0, -heard.shape[-1] % LENGTHS)))[..., : heard.shape[-1]]
-    stems = played(stems.cpu(), speed[::-1], x.shape[-1])
+    stems = played(denoise(played(x, speed)).cpu(), speed[::-1], x.shape[-1])
     return (stems + share_out(x.sum(1).cpu() - stems.sum(1), stems, HOP)).to(x.device)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from mgdm_audio import Separator
 from mgdm_audio.evaluation import si_sdr_improvement
+from mgdm_audio.presets import QUALITIES
 
 
 def find_pairs(folder: Path) -> list[Path]:
@@ -68,12 +69,17 @@ def table(rows: Sequence[tuple[str, float, dict[str, float]]]) -> str:
 @click.command()
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--prior", default="band")
-@click.option("--quality", default="balanced")
+@click.option("--quality", type=click.Choice(list(QUALITIES)), default="balanced")
+@click.option(
+    "--retune/--no-retune",
+    default=True,
+    help="Whether music is brought into tune first, as `mgdm-separate` does.",
+)
 @click.option("--start", default=45.0, help="Seconds into each song.")
 @click.option("--seconds", default=40.0, help="Of each song.")
-def main(folders, prior, quality, start, seconds) -> None:
+def main(folders, prior, quality, retune, start, seconds) -> None:
     """How well the guitar of real recordings is told apart."""
-    separator = Separator(prior, quality=quality)
+    separator = Separator(prior, quality=quality, retune=retune)
     rows = []
     for pair in (pair for folder in folders for pair in find_pairs(folder)):
         rows.append((pair.name, *score(separator, *read_pair(pair, start, seconds))))

@@ -62,27 +62,29 @@ def separated(prior: Prior, **settings: Any) -> Callable[[Sequence[Tensor]], Ten
     type=click.Choice(list(QUALITIES)),
     help="Separate as the command does, in place of one step of the network.",
 )
-@click.option("--no-retune", is_flag=True, help="Do not let it bring music into tune first.")
+@click.option(
+    "--retune/--no-retune",
+    default=True,
+    help="Whether a quality brings music into tune first, as `mgdm-separate` does.",
+)
 def main(
     name: str,
     folders: tuple[Path, ...],
     cents: tuple[float, ...],
     count: int | None,
     quality: str | None,
-    no_retune: bool,
+    retune: bool,
 ):
     """SI-SDRi of the prior NAME on the rendered sets FOLDERS, played faster and slower.
 
     All stems of a track alike, as if it had been recorded in another tuning: 100 cents are a
     semitone, in between lies what an orchestra, an old tape or a retuned guitar may have.
     """
-    if no_retune and quality is None:
-        raise click.UsageError("--no-retune needs a --quality: the network alone never does it")
     prior = load_prior(name, "cpu")
     if quality is None:
         score = network_alone(prior)
     else:
-        score = separated(prior, quality=quality, retune=not no_retune)
+        score = separated(prior, quality=quality, retune=retune)
     rows = [["set, cents", *(f"{moved:g}" for moved in cents)], ["---"] + ["---:"] * len(cents)]
     for folder in folders:
         tracks = load_tracks(folder, prior.sources, count=count)

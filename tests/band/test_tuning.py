@@ -45,10 +45,7 @@ def test_stems_move_with_their_mixture():
 
 
 def test_separated_music_is_brought_into_tune_unless_told_otherwise():
-    """30 cents higher, A6 is taken for what lies above it: not where the network hears it in tune.
-
-    The other tone has the same tuning, as the notes of a song have.
-    """
+    """40 cents higher D5 is above 600 Hz, where it is taken for the other stem's; not in tune."""
     time = torch.arange(2 * RATE) / RATE
     stems = torch.stack([torch.sin(2 * math.pi * f * time) for f in (587.33, 1046.5)])
     denoise = NetworkDenoiser(KnowsTones(), torch.device("cpu"), True)
