@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mgdm_audio.presets import DEFAULT_QUALITY, QUALITIES
+from mgdm_audio.presets import QUALITIES
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,6 @@ CONDITIONAL = (
 
 #: Means of calls that hear the music as it is or played faster and slower, in cents.
 SPEEDS = (
-    _quality(DEFAULT_QUALITY),
     _speeds("no other speed", (1, 1), (1, 1)),
     _speeds("0 and 100 lower", (1, 1), (17, 18)),
     _speeds("100 lower and higher", (17, 18), (18, 17)),
