@@ -28,8 +28,6 @@ class BandCascade(nn.Module):
             see `check_top`.
         error: variance of that noise, relative to the static Wiener filter's squared error. Below
             what `first` leaves (0.1 to 0.6): so told, a copy of `first` begins as good as `first`.
-        passes: times that `second` corrects, each but the first what it made last. Of weights that
-            were trained with as many; then they have more to correct with, and no more parameters.
         options: of both `BandDenoiser`.
 
     Shape:
@@ -38,16 +36,9 @@ class BandCascade(nn.Module):
 
     conditional = True  # takes sigma_mix
 
-    def __init__(
-        self,
-        sources: int = 4,
-        top: float = 2.0,
-        error: float = 0.1,
-        passes: int = 1,
-        **options,
-    ):
+    def __init__(self, sources: int = 4, top: float = 2.0, error: float = 0.1, **options):
         super().__init__()
-        self.top, self.error, self.passes = top, error, passes
+        self.top, self.error = top, error
         self.first = BandDenoiser(sources, **options)
         self.second = BandDenoiser(sources, **options)
         self.stride = self.first.stride
@@ -69,9 +60,7 @@ class BandCascade(nn.Module):
         corrected = (sigma_mix == 0) & (sigma > 0.999 * self.top)
         if not corrected.any():
             return estimate
-        second = estimate[corrected]
-        for _ in range(self.passes):
-            second = self.second(second, self.error_level(), 0.0)
+        second = self.second(estimate[corrected], self.error_level(), 0.0)
         if corrected.all():
             return second
         return estimate.index_put((corrected,), second)

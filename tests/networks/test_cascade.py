@@ -68,15 +68,6 @@ def test_the_second_corrects_conditional_estimates_at_the_top_only():
     assert torch.allclose(net(x[:1], 2.0, 0.0), second[:1], atol=1e-5)  # levels as numbers
 
 
-def test_the_second_may_correct_itself():
-    once, twice = trained(seed=3), trained(seed=3, passes=2)
-    x = 0.1 * torch.randn(2, 4, 3000)
-    expected = once.second(once(x, 2.0, 0.0), once.error_level(), 0.0)
-    assert torch.allclose(twice(x, 2.0, 0.0), expected, atol=1e-5)
-    assert not torch.allclose(once(x, 2.0, 0.0), expected, atol=1e-3)
-    assert torch.equal(twice(x, 1.0, 0.0), once(x, 1.0, 0.0))
-
-
 def test_corrected_stems_sum_to_the_mixture():
     net = trained()
     x = torch.randn(2, 4, 3000)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import librosa
 import numpy as np
 import pytest
 import torch
@@ -120,7 +121,6 @@ def test_tuning_is_told_from_chords_in_noise(off):
 
 
 def test_tuning_agrees_with_librosa():
-    librosa = pytest.importorskip("librosa")
     for off in (-31, 7, 22):
         audio = chord(off)
         other = 100 * librosa.estimate_tuning(y=audio.numpy(), sr=RATE, n_fft=4096)
@@ -166,7 +166,7 @@ def test_speeds_after_each_other():
 
 
 class Ear:
-    """A denoiser that shares the mixture out evenly enough, and remembers how high it was."""
+    """A denoiser that shares the mixture out by fixed parts, and remembers its pitch."""
 
     shares = torch.tensor([0.1, 0.2, 0.3, 0.4])[:, None]
 
