@@ -25,7 +25,6 @@ class Preset:
         adaptive: rounds after the first count as far as its spectra fit; otherwise in full.
         speeds: at which the network hears the mixture, one a draw in turn, as ratios (numerator,
             denominator) to the speed that it has. For means, which have no noise to be moved along.
-        correct: whether stems are corrected after the first round, by priors that can.
         retune: whether it hears music that lies between two keys in the nearest one, by another
             speed (`mgdm_audio.audio.tuning`). For means, too.
     """
@@ -39,7 +38,6 @@ class Preset:
     templates: tuple[tuple[int, ...], ...] = ()
     adaptive: bool = True
     speeds: tuple[tuple[int, int], ...] = ((1, 1),)
-    correct: bool = False
     retune: bool = False
 
     def rounds(self, count: int) -> tuple[tuple[int, ...], ...]:
@@ -79,7 +77,6 @@ MEAN = Preset(
     options={"initial": 0.0},
     refine=True,
     templates=((4096,),),
-    correct=True,
     retune=True,
 )
 

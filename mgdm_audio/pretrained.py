@@ -46,8 +46,6 @@ class Prior:
         name: of the prior's folder.
         stride: windows that start at multiples of it (in samples) see the same frames.
         level: RMS of a typical mixture at training, or None if unknown.
-        correct: ``stems [B, K, T] -> [B, K, T]``, of priors that were trained to correct separated
-            stems (see `networks.BandCascade`); None of others.
     """
 
     denoise: Callable[..., Tensor]
@@ -60,7 +58,6 @@ class Prior:
     name: str
     stride: int = 1
     level: float | None = None
-    correct: Callable[[Tensor], Tensor] | None = None
 
 
 class NetworkDenoiser:
@@ -90,11 +87,6 @@ class NetworkDenoiser:
             if self.conditional:
                 return self.network(x, sigma, sigma_mix)
             return self.network(x, sigma)
-
-    def correct(self, stems: Tensor) -> Tensor:
-        """See `networks.BandCascade.correct`."""
-        with autocast(self.device):
-            return self.network.correct(stems)
 
 
 def list_priors() -> dict[str, Path]:
@@ -154,7 +146,6 @@ def load_prior(
         name=folder.name,
         stride=int(getattr(network, "stride", 1)),
         level=_level(network),
-        correct=denoise.correct if getattr(network, "third", None) is not None else None,
     )
 
 

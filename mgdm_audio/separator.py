@@ -43,9 +43,6 @@ BLOCK_WINDOWS = 16
 #: Time of a fit of templates, in denoiser calls for one channel; for the progress alone.
 FIT = 0.2
 
-#: Time of a correction, likewise.
-PART = 0.5
-
 #: Fractional part of the golden ratio.
 GOLDEN = 0.618034
 
@@ -82,9 +79,6 @@ class Separator:
             prior's rate; by default as the preset has it, 0 for none.
         adaptive: whether rounds after the first count only as far as sounds come back exactly; by
             default for a preset's rounds, and not for those that are asked for.
-        correct: whether the prior hears the stems again after the first round of templates and
-            corrects them, if it was trained to; by default as the preset has it: yes, with a
-            quality.
         speeds: of estimates of the mean, at which the network hears the mixture, one a draw in
             turn, as ratios such as ``(18, 17)``, a semitone higher; by default as the preset has
             them. An estimate that differs with the pitch is averaged over it.
@@ -118,7 +112,6 @@ class Separator:
         refine: bool | None = None,
         templates: int | Sequence[Sequence[int]] | None = None,
         adaptive: bool | None = None,
-        correct: bool | None = None,
         speeds: Sequence[tuple[int, int]] | None = None,
         retune: bool | None = None,
         normalize: bool = True,
@@ -138,14 +131,9 @@ class Separator:
             options={**self.settings.options, **options} or None,
             templates=None if templates is None else _rounds(templates, preset(quality, sampler)),
             adaptive=False if adaptive is None and templates is not None else adaptive,
-            correct=correct,
             speeds=None if speeds is None else _ratios(speeds),
             retune=retune,
         )
-        if correct and self.prior.correct is None:
-            raise ValueError(f"the prior {self.prior.name!r} was not trained to correct stems")
-        if correct and not self.settings.templates:
-            raise ValueError("stems are corrected after templates, of which there are none")
         if not self.settings.is_mean:
             if speeds is not None or retune:
                 raise ValueError(
@@ -278,7 +266,6 @@ class Separator:
             "refine": self.settings.refine,
             "templates": [list(windows) for windows in self.settings.templates],
             "adaptive": self.settings.adaptive,
-            "correct": self._corrects,
             "speeds": [list(speed) for speed in self.settings.speeds],
             "retune": self.settings.retune,
             "seed": self.seed,
@@ -287,11 +274,6 @@ class Separator:
             "segment": round(self.grid.window / rate, 3),
             "overlap": round(1 - self.grid.hop / self.grid.window, 3),
         }
-
-    @property
-    def _corrects(self) -> bool:
-        able = self.prior.correct is not None and bool(self.settings.templates)
-        return self.settings.correct and able
 
     def _memory_advice(self) -> str:
         return (
@@ -315,11 +297,12 @@ class Separator:
         def denoise(x: Tensor, sigma: Tensor, *sigma_mix: Tensor) -> Tensor:
             levels = [torch.as_tensor(level).flatten()[0] for level in (sigma, *sigma_mix)]
 
-            def plain(part: Tensor) -> Tensor:
-                return self.prior.denoise(part, *(s.expand(len(part)) for s in levels))
+            def shifted(part: Tensor) -> Tensor:
+                part = F.pad(part, (shift, 0))
+                return self.prior.denoise(part, *(s.expand(len(part)) for s in levels))[..., shift:]
 
             def call(part: Tensor) -> Tensor:
-                output = heard(plain, part, shift, speed)
+                output = at_speed(shifted, part, speed)
                 if windows is not None:
                     windows(len(part))
                 return output
@@ -354,10 +337,8 @@ class _Run:
         if separator.settings.retune:
             self.tuning = retuning(torch.from_numpy(self.low), self.prior_rate)
         self.progress = progress
-        settings = separator.settings
-        fits = FIT * sum(map(len, settings.templates))
-        fits += settings.draws * len(self.low) * PART * separator._corrects
-        calls = settings.steps * settings.draws * len(self.low)
+        fits = FIT * sum(map(len, separator.settings.templates))
+        calls = separator.settings.steps * separator.settings.draws * len(self.low)
         self.fit_share = fits / (fits + calls)
         self.drawn = self.fitted = 0.0  # how far both stages are, 0 to 1
         self.powers: list[tuple[Tensor, Tensor]] = []
@@ -377,10 +358,8 @@ class _Run:
         refiners = [Refiner(self.length, channels, device=device) for _ in range(separator.samples)]
         rounds = separator.settings.templates
         settings = ADAPTIVE if separator.settings.adaptive else DEFAULT
-        correct = self._corrected if separator._corrects else None
         refitters = [
-            Refitter(self.length, rounds, device, settings, correct)
-            for _ in range(separator.samples)
+            Refitter(self.length, rounds, device, settings) for _ in range(separator.samples)
         ]
         chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
         self._report(0.0)
@@ -402,22 +381,6 @@ class _Run:
                 self.fitted += fitted.shape[-1] / self.length / self.separator.samples
                 self._report(self.drawn)
                 yield fitted
-
-    def _corrected(self, stems: Tensor) -> Tensor:
-        """Stems ``[C, K, T]``, as the prior corrects them: the mean of as many passes as draws."""
-        separator = self.separator
-        length = stems.shape[-1]
-        x = F.pad(stems, (0, _filled(length, separator.grid) - length)).to(separator.device)
-        total = torch.zeros_like(x)
-        for draw in range(separator.settings.draws):
-            polarity, shift, speed = self._hearing(draw)
-
-            def call(part: Tensor, shift: int = shift, speed=speed) -> Tensor:
-                return heard(separator.prior.correct, part, shift, speed)
-
-            scale = polarity * self.gain
-            total += overlap_add(call, scale * x, separator.grid, separator.batch_size) / scale
-        return (total / separator.settings.draws)[..., :length].to(stems.device)
 
     def uncertainty(self) -> Uncertainty | None:
         """Spread of the draws over time and frequency, if it was kept (see `_remember`)."""
@@ -486,23 +449,19 @@ class _Run:
             state.update(step=progress.step + 1, windows=0)
             advance()
 
-        polarity, shift, speed = self._hearing(draw)
-        sampler = placed(separator._sampler(polarity * mixture, on_windows, shift, speed), noise)
-        x0 = sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
-        return polarity * x0
-
-    def _hearing(self, draw: int) -> tuple[int, int, tuple[int, int]]:
-        """How the network hears the mixture: its polarity, the shift of frames, and the speed."""
         # Music has no polarity, the network's error has: turning every other draw averages it out
         # (wholly so where draws are even in number).
         # Nor does it matter where frames begin: means, which have no noise to differ by, average
         # over that as well. Multiples of the golden ratio spread any number of shifts evenly. And
         # a tone a little higher, of an instrument a little smaller, is as likely as the one given.
-        settings = self.separator.settings
-        turns = draw // 2 * GOLDEN if settings.is_mean else 0.0
-        shift = round(turns % 1 * self.separator.prior.stride)
-        speed = combined(settings.speeds[draw % len(settings.speeds)], self.tuning)
-        return -1 if draw % 2 else 1, shift, speed
+        polarity = -1 if draw % 2 else 1
+        turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
+        shift = round(turns % 1 * separator.prior.stride)
+        speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
+        speed = combined(speed, self.tuning)
+        sampler = placed(separator._sampler(polarity * mixture, on_windows, shift, speed), noise)
+        x0 = sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
+        return polarity * x0
 
     def _finish(
         self, first: int, last: int, begin: int, piece: Tensor, hop: int
@@ -550,24 +509,6 @@ class _Run:
             total = self.mixture.shape[-1] / self.rate
             done = self.drawn + self.fit_share * (min(self.fitted, 1.0) - self.drawn)
             self.progress(total * done, total)
-
-
-def heard(
-    denoise: Callable[[Tensor], Tensor], x: Tensor, shift: int, speed: tuple[int, int]
-) -> Tensor:
-    """What `denoise` makes of ``x [B, K, T]`` with its frames moved by `shift`, at a speed."""
-
-    def shifted(part: Tensor) -> Tensor:
-        return denoise(F.pad(part, (shift, 0)))[..., shift:]
-
-    return at_speed(shifted, x, speed)
-
-
-def _filled(length: int, grid: Grid) -> int:
-    """Samples of whole windows, or of frames in a window of which there is only one."""
-    if length <= grid.window:
-        return -(-length // QUANTUM) * QUANTUM
-    return grid.span(grid.count(length))
 
 
 def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,9 +69,6 @@ ADAPTIVE = FitSettings(again=(0.12, 0.165))
 
 #: Samples over which a section fades into the next.
 FADE = 4096
-
-#: Samples, about, that a network needs to know on either side.
-CONTEXT = 16384
 
 
 def fit_templates(
@@ -190,7 +187,6 @@ def refit(
     mixture: Tensor,
     rounds: Sequence[Sequence[int]],
     settings: FitSettings = DEFAULT,
-    correct: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Estimated stems of a section, moved towards their `template_masks`.
 
@@ -201,7 +197,6 @@ def refit(
             the last one made. Fits end in different optima, so that their mean is better. What
             counts after the first round is up to ``settings.again``.
         settings: of the fits.
-        correct: takes the stems of the first round, and returns what further ones begin with.
 
     Returns:
         ``[C, K, T]``. Stems that sum to the mixture still do.
@@ -216,7 +211,6 @@ def refit(
             seed += 1
         stems = torch.lerp(stems, masked / len(windows), share)
         if index == 0:
-            stems = stems if correct is None else correct(stems)
             share *= settings.worth(total / len(windows))
         if share == 0:
             break
@@ -242,7 +236,6 @@ class Refitter:
         rounds: see `refit`.
         device: where to compute; pieces come from the CPU and go back there.
         settings: of the fits.
-        correct: see `refit`; it hears a section and `CONTEXT` samples either side.
     """
 
     def __init__(
@@ -251,12 +244,10 @@ class Refitter:
         rounds: Sequence[Sequence[int]],
         device: torch.device | str = "cpu",
         settings: FitSettings = DEFAULT,
-        correct: Callable[[Tensor], Tensor] | None = None,
     ):
         self.rounds, self.device, self.settings = rounds, device, settings
-        self.correct = correct
         # Frames that reach beyond a piece's end are wrong there; each round carries that further.
-        reach = sum(max(windows) for windows in rounds) + CONTEXT * (correct is not None)
+        reach = sum(max(windows) for windows in rounds)
         self.sections = deque(sections(length, reach + FADE, settings.section))
         self.joiner = Joiner(Grid(settings.section + FADE, settings.section))
         self.buffer: Tensor | None = None
@@ -274,7 +265,7 @@ class Refitter:
             block = self.sections.popleft()
             piece = self._between(block.begin, block.end).to(self.device)
             part = torch.from_numpy(mixture[:, block.begin : block.end]).to(self.device)
-            fitted = refit(piece, part, self.rounds, self.settings, self.correct).cpu()
+            fitted = refit(piece, part, self.rounds, self.settings).cpu()
             # The next section begins before this one's end, within the buffer.
             keep = self.sections[0].begin if self.sections else block.end
             self.buffer, self.begin = self._between(keep, None).clone(), keep

@@ -53,7 +53,7 @@ def measure_variances(net: nn.Module, loader: Iterator, crops: int) -> Tensor:
     """Mean power ``[K, bins]`` of each stem, smoothed a little over frequency."""
     total, count = 0.0, 0
     while count < crops:
-        clean, _ = _taken(next(loader))
+        clean = next(loader)
         power = net.stft.to("cpu")(clean).abs().square().mean(-1)
         total, count = total + power.double().sum(0), count + len(clean)
     power = (total / count)[:, None]
@@ -142,8 +142,6 @@ def train(
         net.compile()
     ema = EMA(net, options.ema)
     model, *optimizers = fabric.setup(net, *optimizers)
-    if hasattr(net, "correct"):
-        model.mark_forward_method("correct")
     if state:
         ema.load_state_dict(state["ema"])
         for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
@@ -154,7 +152,7 @@ def train(
     began, loss_mean, taken = time.monotonic(), 0.0, 0
     position = watch.seconds if by_clock else step
     while position < end:
-        clean, separated = _taken(next(data).to(fabric.device, non_blocking=True))
+        clean = next(data).to(fabric.device, non_blocking=True)
         generator = torch.Generator(fabric.device)
         generator.manual_seed((options.seed * 1_000_003 + step) * 4096 + fabric.global_rank)
         sigma, sigma_mix = levels.sample(len(clean), generator)
@@ -165,9 +163,7 @@ def train(
         with torch.no_grad():
             wiener = net.wiener(noisy, sigma, sigma_mix)
             expected = net.expected_error(sigma, sigma_mix)
-        given = separated is not None
-        estimate = model.correct(separated) if given else model(noisy, sigma, sigma_mix)
-        loss = measure(estimate, wiener, clean, expected).mean()
+        loss = measure(model(noisy, sigma, sigma_mix), wiener, clean, expected).mean()
         if fabric.world_size > 1 or not loss.requires_grad:
             # A cascade's second network may have had no part in it, but other processes wait for
             # gradients of all.
@@ -214,11 +210,6 @@ def train(
             validate(config, averaged(config, net, ema), writer, step)
             watch.restart()
             began = time.monotonic()
-
-
-def _taken(batch: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Clean stems and, of a data set that has them, separated ones: of ``[B, 2, K, T]``."""
-    return (batch, None) if batch.ndim == 3 else (batch[:, 0], batch[:, 1])
 
 
 def freeze(net: nn.Module, parts: Sequence[str]) -> None:

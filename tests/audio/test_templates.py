@@ -8,7 +8,6 @@ import torch
 
 from mgdm_audio.audio.refine import refine
 from mgdm_audio.audio.templates import (
-    CONTEXT,
     DEFAULT,
     FADE,
     FitSettings,
@@ -220,39 +219,3 @@ def test_pieces_make_no_difference_and_sections_fade(channels):
     joint = blocks[1].first
     before = alone[0][..., joint - blocks[0].begin]
     torch.testing.assert_close(whole[..., joint], before, atol=1e-3, rtol=0)
-
-
-@pytest.mark.parametrize("rounds", [1, 2])
-def test_corrections_follow_the_first_round(rounds):
-    stems, seen = noise(), []
-
-    def swap(x):
-        seen.append(x)
-        return x.flip(1)
-
-    found = refit(stems, stems.sum(1), rounds * ((1024,),), correct=swap)
-    first = refit(stems, stems.sum(1), ((1024,),))
-    assert torch.equal(seen[0], first)
-    assert len(seen) == 1
-    if rounds == 1:
-        assert torch.equal(found, first.flip(1))
-    else:
-        assert not torch.allclose(found, first.flip(1), atol=1e-2)
-    torch.testing.assert_close(found.sum(1), stems.sum(1), atol=1e-4, rtol=0)
-
-
-def test_corrections_hear_what_lies_around_a_section():
-    """Sections corrected by a filter as long as the context, against the whole corrected."""
-    stems = noise(channels=1, length=200_000)
-    settings = FitSettings(section=65536, share=0.0)  # nothing but the correction
-    kernel = torch.zeros(2 * CONTEXT + 1)
-    kernel[[0, CONTEXT, -1]] = 1.0
-
-    def correct(x):
-        filtered = torch.nn.functional.conv1d(x[0][:, None], kernel[None, None], padding=CONTEXT)
-        return filtered[:, 0][None]
-
-    refitter = Refitter(stems.shape[-1], ((1024,),), settings=settings, correct=correct)
-    pieces = [refitter.push(part, stems.sum(1).numpy()) for part in stems.split(30_000, -1)]
-    found = torch.cat([part for piece in pieces for part in piece], -1)
-    torch.testing.assert_close(found, correct(stems), atol=1e-4, rtol=0)

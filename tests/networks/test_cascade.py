@@ -60,7 +60,7 @@ def test_the_second_corrects_conditional_estimates_at_the_top_only():
     sigma = torch.tensor([2.0, 2.0, 1.0, 2.0 * (1 - 1e-6)])
     mix = torch.tensor([0.0, 2.0, 0.0, 0.0])
     first, both = net.first(x, sigma, mix), net(x, sigma, mix)
-    second = net.second(first, net.error_level(net.error), 0.0)
+    second = net.second(first, net.error_level(), 0.0)
     for item, expected in enumerate((second, first, first, second)):
         assert torch.allclose(both[item], expected[item], atol=1e-5), item
     assert not torch.allclose(first[0], second[0], atol=1e-3)
@@ -83,21 +83,7 @@ def test_error_level_is_a_part_of_what_the_wiener_filter_leaves():
     clean = torch.randn(4, 4, 30_000) * power.sqrt()[:, None]
     wiener = clean.sum(1, keepdim=True) * (power / power.sum())[:, None]
     left = (wiener - clean).square().sum(1).mean() / 3
-    assert net.error_level(0.25).square().mean() == pytest.approx(0.25 * left.item(), rel=0.02)
-
-
-def test_the_third_corrects_separated_stems_of_their_sum():
-    net = trained(third=True, left=0.05)
-    stems = 0.1 * torch.randn(2, 4, 3000)
-    corrected = net.correct(stems)
-    torch.testing.assert_close(corrected.sum(1), stems.sum(1), atol=1e-4, rtol=0)
-    assert torch.equal(corrected, net.third(stems, net.error_level(0.05), 0.0))
-    assert not torch.allclose(corrected, net.second(stems, net.error_level(0.05), 0.0), atol=1e-3)
-    # It has no part in what the others make of noise and a mixture.
-    net.third = None
-    assert torch.equal(net(stems, 2.0, 0.0), trained(third=True)(stems, 2.0, 0.0))
-    with pytest.raises(ValueError, match="no third part"):
-        net.correct(stems)
+    assert net.error_level().square().mean() == pytest.approx(0.25 * left.item(), rel=0.02)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -120,7 +106,7 @@ def test_gradients_pass_through_frozen_networks(compiled):
 
 def test_compiled_networks_have_variants_of_their_own():
     """Six shapes for each, within the compiler's limit of eight variants of one code."""
-    net, plain, seen = trained(third=True), trained(third=True), []
+    net, plain, seen = trained(), trained(), []
 
     def backend(graph, inputs):
         seen.append(graph)
@@ -131,23 +117,12 @@ def test_compiled_networks_have_variants_of_their_own():
     for length in range(1000, 7000, 1000):
         x = 0.1 * torch.randn(1, 4, length)
         assert torch.allclose(net(x, 2.0, 0.0), plain(x, 2.0, 0.0), atol=1e-5)
-        x = x.expand(-1, 4, -1)
-        assert torch.allclose(net.correct(x), plain.correct(x), atol=1e-5)
-    assert len(seen) == 18
+    assert len(seen) == 12
 
 
-def test_weights_pass_between_one_network_and_more():
+def test_weights_pass_between_one_network_and_two():
     one = {"head.weight": torch.zeros(1), "variance": torch.ones(1)}
     both = {f"{part}.{name}": w for part in ("first", "second") for name, w in one.items()}
-    both["second.head.weight"] = torch.full((1,), 2.0)
-    three = both | {f"third.{name}": both[f"second.{name}"] for name in one}
-    assert fitting(both, three) == three
-    assert fitting(three, three) is three
-    assert fitting(three, one) == one
-    assert fitting(one, three) == {
-        f"{part}.{name}": w for part in ("first", "second", "third") for name, w in one.items()
-    }
-    both["second.head.weight"] = one["head.weight"]
     assert fitting(one, both) == both
     assert fitting(both, one) == one
     assert fitting(one, one) is one

@@ -40,16 +40,15 @@ sha256 = "{sha256}"
 """
 
 
-def make_prior(folder: Path, kind: str = "band", **options) -> Path:
+def make_prior(folder: Path, kind: str = "band") -> Path:
     """A prior whose stems live in bands of their own, with a little untrained network on top.
 
-    `kind` is ``"band"``, or ``"band-cascade"`` for two of them in a row, with ``third=True`` three.
+    `kind` is ``"band"``, or ``"band-cascade"`` for two of them in a row.
     """
-    options = NETWORK | options
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        network = build_network(kind, 4, **options)
-        for part in [network] if kind == "band" else network.children():
+        network = build_network(kind, 4, **NETWORK)
+        for part in [network] if kind == "band" else [network.first, network.second]:
             for head in part.head:
                 torch.nn.init.normal_(head[-1].weight, std=0.05)
             bins = torch.arange(part.stft.bins)
@@ -59,7 +58,7 @@ def make_prior(folder: Path, kind: str = "band", **options) -> Path:
     data = save(network.state_dict())
     folder.mkdir(exist_ok=True)
     (folder / "weights.safetensors").write_bytes(data)
-    lines = "\n".join(f"{key} = {value!r}".lower() for key, value in options.items())
+    lines = "\n".join(f"{key} = {value!r}".lower() for key, value in NETWORK.items())
     text = CONFIG.format(kind=kind, network=lines, sha256=hashlib.sha256(data).hexdigest())
     (folder / "config.toml").write_text(text)
     (folder / "card.md").write_text("# tiny\n")
@@ -74,12 +73,6 @@ def prior_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def cascade(tmp_path_factory):
     return load_prior(make_prior(tmp_path_factory.mktemp("priors") / "two", "band-cascade"), "cpu")
-
-
-@pytest.fixture(scope="session")
-def corrector(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("priors") / "three"
-    return load_prior(make_prior(folder, "band-cascade", third=True, left=1.0), "cpu")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import torch
 import mgdm_audio
 from mgdm_audio import AudioFileError
 from mgdm_audio import separator as module
-from mgdm_audio.audio.speed import played
 from mgdm_audio.audio.templates import FitSettings, refit
 from mgdm_audio.noise import PlacedNoise
 from mgdm_audio.presets import SAMPLER_PRESETS, WINDOWS
@@ -92,72 +91,6 @@ def test_templates_are_a_stage_of_their_own(prior):
     assert Separator(prior, quality="best", refine=False).settings.templates == ()
     assert Separator(prior, quality="best", refine=False, templates=1).settings.templates
     assert Separator(prior, sampler="conditional").settings.templates == ()
-
-
-def test_corrections_are_of_the_stems_of_the_first_round(corrector):
-    """In one window, at the network's level: `fast` and its correction, by hand."""
-    mixture = music(0.4, 22050, 2)
-    fitted, corrected = (
-        separate(corrector, mixture, 22050, quality="fast", correct=c) for c in (False, None)
-    )
-    stems = torch.stack(list(fitted.stems.values()), 1)
-    gain = corrector.level / float(np.sqrt(np.mean(mixture**2)))
-    padded = torch.nn.functional.pad(gain * stems, (0, -stems.shape[-1] % 1024))
-    with torch.no_grad():
-        expected = corrector.denoise.network.correct(padded)[..., : stems.shape[-1]] / gain
-    found = torch.stack(list(corrected.stems.values()), 1)
-    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
-    assert float((found - stems).abs().max()) > 1e-3
-    np.testing.assert_allclose(sum(corrected.stems.values()), mixture, atol=1e-5)
-    assert (fitted.settings["correct"], corrected.settings["correct"]) == (False, True)
-
-
-def test_corrections_are_heard_as_draws_are(corrector):
-    """Half of them upside down, some of them at other speeds; and the mean is taken."""
-    heard = []
-
-    def remember(stems):
-        heard.append(stems)
-        return stems.flip(1)
-
-    mixture = music(0.4, 22050, 1)
-    given = replace(corrector, correct=remember)
-    settings = {"quality": "balanced", "templates": 1}
-    plain = separate(corrector, mixture, 22050, correct=False, **settings)
-    result = separate(given, mixture, 22050, **settings)
-    as_it_is, lower, higher = heard
-    assert higher.shape[-1] < as_it_is.shape[-1] < lower.shape[-1]
-    back = played(lower, (18, 17))[..., : as_it_is.shape[-1]]
-    assert (
-        torch.nn.functional.cosine_similarity(back, -as_it_is[..., : back.shape[-1]], -1).min()
-        > 0.9
-    )
-    for name, other in zip(SOURCES, reversed(SOURCES), strict=True):
-        difference = (result.stems[name] - plain.stems[other]).square().mean()
-        assert difference < 1e-3 * torch.from_numpy(mixture).square().mean()
-
-
-def test_corrections_do_not_depend_on_level_batches_or_blocks(corrector, monkeypatch):
-    mixture = music(1.5, 22050, 1)
-    whole = separate(corrector, mixture, 22050, quality="fast")
-    for options in ({"batch_size": 1}, {"batch_size": 3}):
-        other = separate(corrector, mixture, 22050, quality="fast", **options)
-        assert largest_difference(whole, other) < 1e-5
-    monkeypatch.setattr("mgdm_audio.separator.BLOCK_WINDOWS", 1)
-    assert largest_difference(whole, separate(corrector, mixture, 22050, quality="fast")) < 1e-5
-    quiet = separate(corrector, 0.01 * mixture, 22050, quality="fast")
-    for name in SOURCES:
-        torch.testing.assert_close(100 * quiet.stems[name], whole.stems[name], atol=1e-4, rtol=0)
-
-
-def test_corrections_need_a_prior_and_templates(prior, corrector):
-    with pytest.raises(ValueError, match="'tiny' was not trained to correct"):
-        Separator(prior, correct=True)
-    with pytest.raises(ValueError, match="after templates, of which there are none"):
-        Separator(corrector, correct=True, templates=0)
-    assert not Separator(corrector, templates=0).describe()["correct"]
-    assert not Separator(corrector, sampler="mgdm", templates=1).describe()["correct"]
-    assert Separator(corrector, sampler="mgdm", templates=1, correct=True).describe()["correct"]
 
 
 @pytest.mark.parametrize("given", [None, 2])

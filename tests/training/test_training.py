@@ -111,48 +111,6 @@ def test_a_batch_without_a_part_for_those_that_learn_is_no_error(config, tmp_pat
         assert torch.equal(state["net"][f"second.{name}"], weight), name
 
 
-class Swapped(Tones):
-    """With separations in which two stems are half the other's."""
-
-    def __iter__(self):
-        for clean in super().__iter__():
-            separated = clean.clone()
-            separated[:2] = (clean[:2] + clean[:2].flip(0)) / 2
-            yield torch.stack([clean, separated])
-
-
-def test_a_third_network_learns_to_correct_separations(config, tmp_path):
-    single = run(config, tmp_path / "single")
-    folder = tmp_path / "cascade"
-    folder.mkdir()
-    weights = {name: weight.contiguous() for name, weight in single["net"].items()}
-    save_file(weights, folder / "initial.safetensors")
-    options = {
-        "data": "tests.training.test_training:Swapped",
-        "frozen": ["first", "second"],
-        "noise": {"top": 1, "conditional": 0, "partial": 0, "plain": 0},
-        "mean_start": True,
-        "steps": 150,
-        "learning_rate": 5e-3,
-    }
-    cascade = {
-        "prior": {**config["prior"], "network": "band-cascade"},
-        "network": {**config["network"], "third": True},
-        "training": dataclasses.replace(config["training"], **options),
-    }
-    state = run(cascade, folder)
-    for name, weight in single["net"].items():
-        for part in ("first", "second"):
-            assert torch.equal(state["net"][f"{part}.{name}"], weight), name
-    net = build_network("band-cascade", 3, **cascade["network"])
-    net.load_state_dict(state["net"])
-    pairs = [x for x, _ in zip(Swapped(0.25, 8000, 77, 0), range(8), strict=False)]
-    clean, separated = torch.stack(pairs, 1)
-    with torch.no_grad():
-        left = (net.correct(separated) - clean).square().mean()
-    assert left < 0.3 * (separated - clean).square().mean()
-
-
 @pytest.mark.parametrize(
     ("prior", "frozen", "message"),
     [
