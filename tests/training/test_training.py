@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from mgdm_audio.networks import BandDenoiser, build_network, check_top
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.ema import EMA
 from mgdm_audio.training.loop import TrainingDiverged
-from mgdm_audio.training.loss import level_loss, relative_loss
+from mgdm_audio.training.loss import level_loss, log_loss, relative_loss
 from mgdm_audio.training.noise import NoiseLevels, two_level_noise
 from mgdm_audio.training.optimizer import orthogonalise
 from mgdm_audio.training.validate import scores_by_level
@@ -243,6 +244,26 @@ def test_unknown_options_are_named(tmp_path):
         ValueError, match=r"config.toml: unknown option in \[training\]: learning_rat"
     ):
         read_config(path)
+
+
+def test_the_log_loss_counts_decibels_as_a_mean_of_sdr_does():
+    """Where errors are a tenth, a decibel is worth half of what it is worth elsewhere, or more."""
+    torch.manual_seed(0)
+    wiener, clean = torch.randn(2, 1, 3, 4000)
+    expected = torch.full((1, 3), 1e-6)
+
+    def gain(loss, error):
+        """What one decibel is worth at this squared error, in units of the filter's."""
+        given = (clean + scale**0.5 * (wiener - clean) for scale in (error, error / 10**0.1))
+        worse, better = (loss(x, wiener, clean, expected).mean().item() for x in given)
+        return worse - better
+
+    assert gain(relative_loss, 1.0) == pytest.approx(10 * gain(relative_loss, 0.1), rel=0.01)
+    assert 1.5 < gain(log_loss, 1.0) / gain(log_loss, 0.1) < 2
+    assert gain(log_loss, 10.0) == pytest.approx(0.1 * math.log(10), rel=0.02)  # log of a decibel
+    perfect = clean.clone().requires_grad_()
+    log_loss(perfect, wiener, clean, expected).mean().backward()
+    assert perfect.grad.isfinite().all()
 
 
 def scaled_to(loss, wiener, clean, expected):
