@@ -1,6 +1,7 @@
 """Every kind of sound: in tune, in time, and the same again."""
 
 import struct
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -29,7 +30,10 @@ def installed(name: str) -> bool:
     return True
 
 
-needs_font = pytest.mark.skipif(not installed(FONT), reason="csound-soundfont is not installed")
+needs_font = pytest.mark.skipif(
+    not installed(FONT) or find_spec("tinysoundfont") is None,
+    reason="csound-soundfont and tinysoundfont are not both installed",
+)
 needs_freepats = pytest.mark.skipif(not FREEPATS.is_dir(), reason="freepats is not installed")
 
 
