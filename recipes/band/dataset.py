@@ -18,6 +18,7 @@ from .render import limit, render_song
 from .score import Song
 from .sounds.bank import Bank, sound_bank, training_pack
 from .splits import song_seed
+from .wall import STYLES, loud_effects, loud_song
 
 
 class BandDataset(IterableDataset):
@@ -49,7 +50,13 @@ class BandDataset(IterableDataset):
         production: songs mastered, and with effects guitars through amplifiers, see `production`.
         speed: half of the songs are played back faster or slower, and so higher or lower, by up to
             this many semitones: sounds in between those that the instruments have.
+        loud: share of the songs, 0 to 1, that are by loud bands, see `wall`; only by our composer.
         compose: called as ``compose(seed, seconds) -> Song``; None takes our composer.
+
+    Raises:
+        FileNotFoundError: a font that was named, or the pack, is missing.
+        ModuleNotFoundError: there are fonts, and tinysoundfont is not installed.
+        ValueError: an argument is out of its range, or there is no sound for a stem.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class BandDataset(IterableDataset):
         effects: float = 1.0,
         production: bool = False,
         speed: float = 0.0,
+        loud: float = 0.0,
         compose: Callable[[int, float], Song] | None = None,
     ):
         if seconds > song_seconds:
@@ -81,6 +89,10 @@ class BandDataset(IterableDataset):
             raise ValueError(f"effects must be a share between 0 and 1, not {effects:g}")
         if not 0 <= speed <= 12:
             raise ValueError(f"speed must be 0 to 12 semitones, not {speed:g}")
+        if not 0 <= loud <= 1:
+            raise ValueError(f"loud must be a share between 0 and 1, not {loud:g}")
+        if loud and compose is not None:
+            raise ValueError("loud songs are by our composer: loud and compose exclude each other")
         if compose is None:
             from .compose import compose
         self.split, self.seed, self.start = split, seed, start
@@ -89,8 +101,9 @@ class BandDataset(IterableDataset):
         self.share_alike, self.weights = share_alike, weights
         self.song_seconds, self.crops, self.window = song_seconds, crops, window
         self.remix, self.gain, self.effects = remix, gain, effects
-        self.production, self.speed = production, speed
+        self.production, self.speed, self.loud = production, speed, loud
         self.compose = compose
+        self.bank()  # what is missing is said here, not by a worker
 
     def __iter__(self) -> Iterator[Tensor]:
         info = get_worker_info()
@@ -119,11 +132,17 @@ class BandDataset(IterableDataset):
         """Song `number` of `lane`, ``[4, T]``."""
         seed = song_seed(self.split, self.seed, lane, number)
         speed = self._speed(seed)
-        song = self.compose(seed, self.song_seconds * speed)
+        seconds = self.song_seconds * speed
         rng = np.random.default_rng([seed, 1])
+        chance = np.random.default_rng([seed, 5])
         effects = None
-        if np.random.default_rng([seed, 3]).random() < self.effects:
-            effects = produced_effects if self.production else random_effects
+        if chance.random() < self.loud:
+            song = loud_song(self.compose(seed, seconds, STYLES), chance)
+            effects = loud_effects
+        else:
+            song = self.compose(seed, seconds)
+            if np.random.default_rng([seed, 3]).random() < self.effects:
+                effects = produced_effects if self.production else random_effects
         stems = render_song(song, bank, self.samplerate, rng, effects)
         stems = master(stems, self.samplerate, rng) if self.production else stems
         if speed == 1:

@@ -111,3 +111,8 @@ def test_half_of_the_songs_play_at_another_speed_all_stems_alike():
 def test_too_long_items_are_refused():
     with pytest.raises(ValueError, match=r"5\.0 s do not fit"):
         small(seconds=5.0)
+
+
+def test_a_missing_pack_is_said_before_any_worker_starts(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"samples\.csv is missing"):
+        small(sounds=tmp_path)

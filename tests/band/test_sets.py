@@ -8,6 +8,7 @@ from recipes.band.__main__ import main
 from recipes.band.excerpt import activity, cut, fullest
 from recipes.band.score import STEMS, Bend, Control, Note, Part, Song
 from recipes.band.sounds.bank import sound_bank
+from recipes.band.splits import TRAIN_FONTS
 
 from .conftest import RATE, little_song
 
@@ -108,6 +109,18 @@ def test_the_command_says_what_is_missing(arguments, message, tmp_path, monkeypa
     result = CliRunner().invoke(main, ["render", *arguments, "--out", str(tmp_path / "out")])
     assert result.exit_code == 1
     assert message in result.output
+    assert "Traceback" not in result.output
+
+
+def test_the_command_says_that_the_player_of_fonts_is_missing(tmp_path, monkeypatch):
+    for name in TRAIN_FONTS:
+        (tmp_path / name).write_bytes(b"RIFF")
+    monkeypatch.setattr("recipes.band.sounds.fonts.FOLDERS", (tmp_path,))
+    monkeypatch.setattr("recipes.band.sounds.fonts.find_spec", lambda name: None)
+    out = tmp_path / "out"
+    result = CliRunner().invoke(main, ["render", "--split", "validation", "--out", str(out)])
+    assert result.exit_code == 1
+    assert "pip install --no-deps tinysoundfont" in result.output
     assert "Traceback" not in result.output
 
 

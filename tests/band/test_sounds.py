@@ -225,6 +225,13 @@ def test_a_missing_font_names_its_package(monkeypatch):
         find_font("FluidR3Mono_GM.sf3")
 
 
+def test_a_font_without_its_player_says_how_to_get_it(tmp_path, monkeypatch):
+    (tmp_path / "mine.sf2").write_bytes(b"RIFF")
+    monkeypatch.setattr("recipes.band.sounds.fonts.find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match=r"mine\.sf2 .* pip install --no-deps tinysound"):
+        Font(tmp_path / "mine.sf2", RATE)
+
+
 @pytest.mark.parametrize("data", [b"RIFF" + bytes(400), b"GF1PATCH110\0" + bytes(80)])
 def test_what_is_no_patch_is_refused(tmp_path, data):
     (tmp_path / "x.pat").write_bytes(data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from itertools import pairwise
 from operator import index
 from random import Random
@@ -49,10 +50,14 @@ PARTS = {
 }
 
 
-def compose(seed: int, seconds: float = 24.0) -> Song:
+def compose(seed: int, seconds: float = 24.0, styles: Sequence[str] = ()) -> Song:
     """A song of `seconds` seconds, the same for the same seed.
 
+    Args:
+        styles: names of styles to choose from, repeated if likelier; none draws from all.
+
     Raises:
+        KeyError: there is no such style.
         ValueError: `seconds` is not positive, or `seed` is negative.
     """
     seed = index(seed)  # numpy's integers too
@@ -62,7 +67,7 @@ def compose(seed: int, seconds: float = 24.0) -> Song:
         raise ValueError(f"a song must last more than 0 s, got {seconds}")
     # Python's generator: one draw at a time it is some twenty times faster than numpy's.
     rng = Random(seed)
-    style = draw_style(rng)
+    style = STYLES[rng.choice(styles)] if styles else draw_style(rng)
     metre = draw_metre(rng, style)
     clock = draw_clock(rng, style, metre)
     beats = max(0.0, seconds / clock.quarter + clock.offset) * 1.06 + metre.length

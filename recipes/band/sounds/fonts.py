@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +48,19 @@ class Font:
     """One SoundFont at one sampling rate. It is read when the first note is played.
 
     Programs that the font lacks fall back to another one of the same stem.
+
+    Raises:
+        FileNotFoundError: the font is not there.
+        ModuleNotFoundError: tinysoundfont is not.
     """
 
     def __init__(self, path: str | Path, samplerate: int):
         self.path = find_font(path)
+        if find_spec("tinysoundfont") is None:
+            raise ModuleNotFoundError(
+                f"{self.path.name} is played by tinysoundfont, which is not installed: "
+                "pip install --no-deps tinysoundfont"
+            )
         self.samplerate = samplerate
         self._font = None
 
