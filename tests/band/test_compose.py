@@ -76,6 +76,11 @@ def test_seeds_are_whole_numbers_from_zero():
         compose(1.5)
 
 
+def test_all_play_where_everyone_was_to_rest():
+    """Seed 18075 draws a rest for each of the four stems."""
+    assert {part.stem for part in compose(18075, 8.0).parts} == set(STEMS)
+
+
 @pytest.mark.parametrize("seconds", [0.3, 3.0, 90.0])
 def test_any_length_is_filled(seconds):
     ends = [

@@ -80,7 +80,8 @@ def draw_sections(rng: Random, style: Style, metre: Metre, beats: float) -> list
         tuple(draw_onsets(rng, metre, rng.uniform(0.1, 0.5), rng.uniform(0.0, 0.5))) for _ in kinds
     ]
     unity = rng.choice((0.0, 0.0, rng.uniform(0.0, 0.8)))
-    band = [s for s in STEMS if s not in _draw_rests(rng)]
+    # Drawn afresh for every stem, so that one song in 20,000 would have nobody: then all play.
+    band = [s for s in STEMS if s not in _draw_rests(rng)] or list(STEMS)
     entry = _draw_entries(rng, band)
     sections, start, kind = [], 0.0, rng.randrange(len(kinds))
     while start < beats:

@@ -1,0 +1,115 @@
+"""Guitars of records beside those of training data: ``python -m recipes.band.guitars FOLDER``.
+
+Per guitar: power in octaves and half octaves relative to all of it, how much its level changes from
+frame to frame, spectral flatness in the middle, level against all else, and how much of the time it
+sounds. Quantiles over the songs of each source side by side show what training does not cover.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import click
+import numpy as np
+
+from mgdm_audio.audio import resample
+
+from .dataset import BandDataset
+from .recordings import find_pairs, read_pair
+
+EDGES = (60, 120, 250, 500, 1000, 2000, 3000, 4000, 5500, 8000)  # Hz
+MIDDLE = (500, 4000)  # Hz, where flatness is measured
+COLUMNS = tuple(f"{low}-{high}" for low, high in pairwise(EDGES))
+COLUMNS += ("change", "flatness", "level", "sounds")
+QUANTILES = (10, 50, 90)
+SILENT = 40.0  # dB below the loudest frame
+SIZE, HOP = 2048, 512
+
+
+def describe(guitar: np.ndarray, rest: np.ndarray, samplerate: int) -> list[float]:
+    """Values of `COLUMNS` for a guitar ``[T]`` beside all else ``[T]``: dB, the last a share.
+
+    Raises:
+        ValueError: the guitar is silent, or shorter than a frame.
+    """
+    if len(guitar) < SIZE or not guitar.any():
+        raise ValueError(f"a guitar must sound and last {SIZE} samples or more")
+    frames = np.lib.stride_tricks.sliding_window_view(guitar, SIZE)[::HOP] * np.hanning(SIZE)
+    power = np.abs(np.fft.rfft(frames)) ** 2
+    frequency = np.fft.rfftfreq(SIZE, 1 / samplerate)
+    level = 10 * np.log10(power.sum(1) + 1e-12)
+    loud = level > level.max() - SILENT
+    power, level = power[loud], level[loud]
+
+    def band(low: float, high: float) -> np.ndarray:
+        return power[:, (frequency >= low) & (frequency < high)]
+
+    bands = [band(*edges).sum() / power.sum() for edges in pairwise(EDGES)]
+    middle = band(*MIDDLE) + 1e-12
+    flatness = (np.exp(np.log(middle).mean(1)) / middle.mean(1)).mean()
+    against = np.square(guitar).mean() / max(float(np.square(rest).mean()), 1e-12)
+    decibels = 10 * np.log10(np.array([*bands, flatness, against]) + 1e-12)
+    return [*decibels[:-2], level.std(), *decibels[-2:], loud.mean()]
+
+
+def of_recordings(folder: Path, samplerate: int, seconds: float) -> list[list[float]]:
+    """One row for each recording below `folder`, from 45 s on, left channel."""
+    rows = []
+    for pair in find_pairs(folder):
+        parts, rate = read_pair(pair, 45.0, seconds)
+        left = resample(parts[:, 0].numpy(), rate, samplerate)
+        rows.append(describe(left[0], left[1], samplerate))
+    return rows
+
+
+def of_training(data: BandDataset, count: int) -> list[list[float]]:
+    """One row for each of the first `count` songs that have a guitar."""
+    bank, rows, number = data.bank(), [], 0
+    while len(rows) < count:
+        stems = data._song(0, number, bank)
+        number += 1
+        if stems[2].any():
+            rows.append(describe(stems[2], stems[[0, 1, 3]].sum(0), data.samplerate))
+    return rows
+
+
+def table(sources: dict[str, list[list[float]]]) -> str:
+    """Quantiles of every source, as Markdown."""
+    lines = [["guitars", "quantile", *COLUMNS], ["---", *["---:"] * (len(COLUMNS) + 1)]]
+    for name, rows in sources.items():
+        for quantile in QUANTILES:
+            values = np.percentile(rows, quantile, axis=0)
+            lines.append([f"{name} ({len(rows)})", f"{quantile} %"])
+            lines[-1] += [f"{value:.1f}" for value in values]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+@click.command(context_settings={"show_default": True})
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.option("--sounds", type=click.Path(path_type=Path, exists=True), help="Recorded pack.")
+@click.option("--count", type=click.IntRange(1), default=100, help="Songs of training.")
+@click.option("--seconds", type=click.FloatRange(1), default=24.0, help="Of each song.")
+@click.option("--seed", default=0)
+def main(folder: Path, sounds: Path | None, count: int, seconds: float, seed: int) -> None:
+    """Guitars of recordings (guitar.ogg beside song.ogg below FOLDER) and of training, with
+    `production` as before and with every song loud."""
+    sources = {"recordings": of_recordings(folder, 22050, seconds)}
+    if not sources["recordings"]:
+        raise click.ClickException(f"no guitar.ogg beside a song.ogg below {folder}")
+    for name, loud in (("training", 0.0), ("training, loud", 1.0)):
+        data = BandDataset(
+            seconds=seconds,
+            song_seconds=seconds,
+            seed=seed,
+            sounds=sounds,
+            effects=0.75,
+            production=True,
+            loud=loud,
+        )
+        sources[name] = of_training(data, count)
+    click.echo(table(sources))
+
+
+if __name__ == "__main__":
+    main()
