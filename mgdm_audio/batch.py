@@ -58,6 +58,8 @@ class Output:
         made = separator.stem_names
         wanted = (self.two_stems,) if self.two_stems else self.stems or made
         for name in wanted:
+            if name in separator.prior.sources and name not in made:
+                raise ValueError(f"{name!r} is wanted and said not to be there (--without)")
             if name not in made:
                 raise ValueError(f"no stem {name!r}; this prior makes {', '.join(made)}")
         return list(dict.fromkeys([*wanted, *(["residual"] if "residual" in made else [])]))

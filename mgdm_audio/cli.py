@@ -172,6 +172,12 @@ def quality_help() -> str:
     help="Compile the network first: minutes, then a little faster on a CPU; not yet measured on a "
     "GPU. For hours of music.",
 )
+@option(
+    "--without",
+    metavar="NAME,...",
+    help="Stems that the music does not have, e.g. piano: what was taken for them goes to the "
+    "others.",
+)
 @option("--stems", metavar="NAME,...", help="Write only these stems, e.g. bass,drums.")
 @option("--two-stems", metavar="STEM", help="Write STEM, and all else as no_STEM.")
 @option(
@@ -371,7 +377,8 @@ def make_separator(given: dict[str, Any]) -> Separator:
     keys = ("quality", "sampler", "steps", "draws", "samples", "seed", "device", "segment")
     keys += ("overlap", "batch_size", "residual", "compiled", "templates", "retune")
     options = parse_options(given["options"], preset(given["quality"], given["sampler"]))
-    return Separator(given["name"], **{key: given[key] for key in keys}, **options)
+    without = split_names("--without", given["without"]) or ()
+    return Separator(given["name"], without=without, **{key: given[key] for key in keys}, **options)
 
 
 def make_output(given: dict[str, Any]) -> Output:
@@ -382,7 +389,7 @@ def make_output(given: dict[str, Any]) -> Output:
         format=given["format"] or DEFAULT_FORMAT,
         filename=given["filename"],
         clip=given["clip_mode"],
-        stems=split_names(given["stems"]),
+        stems=split_names("--stems", given["stems"]),
         two_stems=given["two_stems"],
         overwrite=given["overwrite"],
         report=given["report"],
@@ -420,7 +427,7 @@ def check_template(template: str, format: str, report: bool) -> None:
         )
 
 
-def split_names(text: str | None) -> tuple[str, ...] | None:
+def split_names(option: str, text: str | None) -> tuple[str, ...] | None:
     """``a, b`` to its names, each once; None stays None.
 
     Raises:
@@ -430,7 +437,7 @@ def split_names(text: str | None) -> tuple[str, ...] | None:
         return None
     names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
     if not names:
-        raise ValueError("--stems names no stem")
+        raise ValueError(f"{option} names no stem")
     return tuple(names)
 
 

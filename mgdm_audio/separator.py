@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
+from .audio.absent import share_absent
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.refine import Refiner
 from .audio.resample import REACH
@@ -69,6 +70,8 @@ class Separator:
         segment: window of the denoiser in seconds, by default the length it was trained on.
         overlap: fraction of a window that is cross-faded into the next, 0 to 0.5.
         batch_size: windows a denoiser call; by default what fits in memory.
+        without: stems that the music is known not to have. They are left out of the result, and
+            what the prior took for them is shared among the others (`share_absent`).
         residual: keep what the stems leave of the mixture as a stem ``"residual"`` of its own,
             instead of distributing it.
         refine: sharpen each set of stems by soft masks of longer windows, which helps a posterior
@@ -108,6 +111,7 @@ class Separator:
         segment: float | None = None,
         overlap: float = 0.125,
         batch_size: int | None = None,
+        without: Sequence[str] = (),
         residual: bool = False,
         refine: bool | None = None,
         templates: int | Sequence[Sequence[int]] | None = None,
@@ -156,6 +160,7 @@ class Separator:
             )
         if seed < 0:
             raise ValueError(f"seed must not be negative, not {seed}")
+        self.absent = _absent(self.prior.sources, without)
         self.samples, self.seed = samples, seed
         self.residual, self.normalize = residual, normalize
         self.grid = _grid(self.prior, segment, overlap)
@@ -242,7 +247,7 @@ class Separator:
             samples=[{n: torch.from_numpy(stem) for n, stem in stems.items()} for stems in sets],
             mixture=torch.from_numpy(mixture),
             samplerate=samplerate,
-            sources=self.prior.sources,
+            sources=self.sources,
             uncertainty=run.uncertainty(),
             settings=self.describe()
             | {"retuned": round(cents(run.tuning), 1), "seconds": round(seconds, 3)},
@@ -251,7 +256,12 @@ class Separator:
     @property
     def stem_names(self) -> list[str]:
         """Names of the stems that a separation holds, in order."""
-        return list(self.prior.sources) + ["residual"] * self.residual
+        return list(self.sources) + ["residual"] * self.residual
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The prior's stems that the music may have, in order."""
+        return tuple(n for k, n in enumerate(self.prior.sources) if k not in self.absent)
 
     def describe(self) -> dict[str, Any]:
         """The settings, as plain values."""
@@ -268,6 +278,7 @@ class Separator:
             "adaptive": self.settings.adaptive,
             "speeds": [list(speed) for speed in self.settings.speeds],
             "retune": self.settings.retune,
+            "without": [self.prior.sources[k] for k in self.absent],
             "seed": self.seed,
             "device": str(self.device),
             "compiled": self.compiled,
@@ -407,7 +418,7 @@ class _Run:
         y = np.pad(y, ((0, 0), (0, length - y.shape[-1])))
         sources, draws = len(separator.prior.sources), separator.settings.draws
         if not y.any():
-            zeros = torch.zeros(len(y), sources, length)
+            zeros = torch.zeros(len(y), len(separator.sources), length)
             self._remember(block, [zeros] * (separator.samples * draws))
             return [zeros.clone() for _ in range(separator.samples)]
         mixture = torch.from_numpy(y).to(separator.device)[:, None] * self.gain
@@ -417,12 +428,12 @@ class _Run:
             total = torch.zeros((), device=separator.device)
             for draw in range(draws):
                 x = self._draw(mixture, block, index * draws + draw)
-                drawn += [x.cpu()] if remembers else []
+                drawn += [share_absent(x.cpu(), separator.absent)] if remembers else []
                 total = total + x
             mean = total / draws
             if not separator.residual:
                 mean += (mixture - mean.sum(1, keepdim=True)) / sources
-            sets.append(mean.div_(self.gain).cpu())
+            sets.append(share_absent(mean.div_(self.gain).cpu(), separator.absent))
         self._remember(block, drawn)
         return sets
 
@@ -521,6 +532,19 @@ def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:
     window = max(round(segment * prior.samplerate / quantum), 1)
     hop = window - math.floor(window * overlap)
     return Grid(window * quantum, hop * quantum)
+
+
+def _absent(sources: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
+    """Places of the stems that `names` has."""
+    if isinstance(names, str):
+        names = (names,)
+    for name in names:
+        if name not in sources:
+            raise ValueError(f"no stem {name!r} to leave out, there are {', '.join(sources)}")
+    absent = tuple(k for k, name in enumerate(sources) if name in names)
+    if len(absent) == len(sources):
+        raise ValueError("music without any of the stems has nothing to separate")
+    return absent
 
 
 def _rounds(

@@ -141,6 +141,8 @@ def test_names_with_a_fixed_ending_and_a_number(separate, track, tmp_path):
         (["--stems", " bass ,bass"], ["bass.wav"]),
         (["--two-stems", "bass", "--residual"], ["bass.wav", "no_bass.wav", "residual.wav"]),
         (["--report", "--stems", "bass"], ["bass.wav", "report.html"]),
+        (["--without", "piano, guitar"], ["bass.wav", "drums.wav"]),
+        (["--without", "piano", "--two-stems", "bass"], ["bass.wav", "no_bass.wav"]),
     ],
 )  # fmt: skip
 def test_what_is_written(separate, track, tmp_path, arguments, names):
@@ -211,7 +213,11 @@ def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
         (["--duration", "0", "x.wav"], "0"),
         (["--segment", "0", "x.wav"], "0"),
         (["--seed", "-1", "x.wav"], "-1"),
-        (["--stems", ",", "x.wav"], "names no stem"),
+        (["--stems", ",", "x.wav"], "--stems names no stem"),
+        (["--without", ",", "x.wav"], "--without names no stem"),
+        (["--without", "vocals", "x.wav"], "no stem 'vocals' to leave out, there are bass, drums"),
+        (["--without", "bass,drums,guitar,piano", "x.wav"], "nothing to separate"),
+        (["--without", "bass", "--two-stems", "bass", "x.wav"], "'bass' is wanted and said not to"),
         (["--filename", "{stem}.{ext}", "x.wav", "y.wav"], "several tracks"),
     ],
 )

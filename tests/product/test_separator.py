@@ -220,6 +220,44 @@ def test_residual_holds_what_is_above_the_prior(prior):
     assert all(powers[name] < 1e-3 * powers["residual"] for name in SOURCES)
 
 
+@pytest.mark.parametrize("options", [{}, {"sampler": "mgdm_free", "steps": 2, "quality": None}])
+@pytest.mark.parametrize("residual", [False, True])
+def test_stems_that_are_not_there_go_to_the_others(prior, options, residual):
+    """The low tone is the bass's; told that there is none, the guitar, next above, has it."""
+    mixture = music(1.0, 44100)
+    given = {**options, "residual": residual}
+    all_four = separate(prior, mixture, **given)
+    result = separate(prior, mixture, without=("bass", "piano"), **given)
+    assert list(result.stems) == ["drums", "guitar"] + ["residual"] * residual
+    assert result.settings["without"] == ["bass", "piano"]
+    np.testing.assert_allclose(sum(result.stems.values()), mixture, atol=1e-5)
+
+    def lows(separation):
+        spectrum = torch.fft.rfft(separation.stems["guitar"])[:, :200]
+        return float(spectrum.abs().square().sum())
+
+    if not options:
+        assert lows(result) > 10 * lows(all_four)
+    if residual:
+        torch.testing.assert_close(result.stems["residual"], all_four.stems["residual"])
+
+
+def test_draws_without_a_stem_tell_how_sure_they_are_of_the_others(prior, tmp_path):
+    mixture = music(1.0, 22050, 1)
+    result = separate(prior, mixture, 22050, samples=3, steps=3, without="drums")
+    assert list(result.stems) == list(result.sources) == ["bass", "guitar", "piano"]
+    assert len(result.uncertainty.spread) == 3
+    page = result.report(tmp_path / "report.html").read_text()
+    assert all(page.count(name) > 1 for name in result.sources)
+
+
+def test_a_stem_that_is_not_there_must_be_known_and_another_left(prior):
+    with pytest.raises(ValueError, match="no stem 'banjo' to leave out, there are bass, drums"):
+        Separator(prior, without=["banjo"])
+    with pytest.raises(ValueError, match="nothing to separate"):
+        Separator(prior, without=SOURCES)
+
+
 @pytest.mark.parametrize("length", [1, 2, 700, 22050])
 def test_short_and_silent(prior, length):
     rng = np.random.default_rng(0)
@@ -227,6 +265,9 @@ def test_short_and_silent(prior, length):
     np.testing.assert_allclose(sum(separate(prior, mixture).stems.values()), mixture, atol=1e-6)
     silent = separate(prior, np.zeros_like(mixture))
     assert not any(stem.any() for stem in silent.stems.values())
+    fewer = separate(prior, np.zeros_like(mixture), without=("piano",)).stems
+    assert list(fewer) == SOURCES[:3]
+    assert not any(stem.any() for stem in fewer.values())
 
 
 @pytest.mark.parametrize(
