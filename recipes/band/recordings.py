@@ -75,11 +75,12 @@ def table(rows: Sequence[tuple[str, float, dict[str, float]]]) -> str:
     default=True,
     help="Whether music is brought into tune first, as `mgdm-separate` does.",
 )
+@click.option("--without", multiple=True, help="A stem that none of the songs has.")
 @click.option("--start", default=45.0, help="Seconds into each song.")
 @click.option("--seconds", default=40.0, help="Of each song.")
-def main(folders, prior, quality, retune, start, seconds) -> None:
+def main(folders, prior, quality, retune, without, start, seconds) -> None:
     """How well the guitar of real recordings is told apart."""
-    separator = Separator(prior, quality=quality, retune=retune)
+    separator = Separator(prior, quality=quality, retune=retune, without=without)
     rows = []
     for pair in (pair for folder in folders for pair in find_pairs(folder)):
         rows.append((pair.name, *score(separator, *read_pair(pair, start, seconds))))

@@ -60,6 +60,12 @@ def test_the_command_prints_a_table_and_names_what_is_missing(songs):
     )
     assert result.exit_code == 0, result.output
     assert "| two |" in result.output
+    assert "energy in piano" in result.output
+    result = CliRunner().invoke(
+        main, [str(songs), "--start", "8", "--quality", "fast", "--without", "piano"]
+    )
+    assert result.exit_code == 0, result.output
+    assert "energy in piano" not in result.output
     result = CliRunner().invoke(main, [str(songs / "three")])
     assert result.exit_code == 1
     assert "no guitar.ogg beside a song.ogg" in result.output
