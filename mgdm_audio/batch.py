@@ -59,9 +59,10 @@ class Output:
         wanted = (self.two_stems,) if self.two_stems else self.stems or made
         for name in wanted:
             if name in separator.prior.sources and name not in made:
-                raise ValueError(f"{name!r} is wanted and said not to be there (--without)")
+                raise ValueError(f"{name!r} cannot be written, for the music is said to be without")
             if name not in made:
-                raise ValueError(f"no stem {name!r}; this prior makes {', '.join(made)}")
+                known = [*separator.prior.sources, *made[len(separator.sources) :]]
+                raise ValueError(f"no stem {name!r}; this prior makes {', '.join(known)}")
         return list(dict.fromkeys([*wanted, *(["residual"] if "residual" in made else [])]))
 
     def paths(self, names: Sequence[str], samples: int, track: str) -> list[Path]:

@@ -175,8 +175,8 @@ def quality_help() -> str:
 @option(
     "--without",
     metavar="NAME,...",
-    help="Stems that the music does not have, e.g. piano: what was taken for them goes to the "
-    "others.",
+    help="Stems that none of the tracks has, e.g. piano: they are not written, and what was taken "
+    "for them goes to the others.",
 )
 @option("--stems", metavar="NAME,...", help="Write only these stems, e.g. bass,drums.")
 @option("--two-stems", metavar="STEM", help="Write STEM, and all else as no_STEM.")

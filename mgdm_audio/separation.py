@@ -42,8 +42,9 @@ class Separation:
             asked for.
         mixture: ``[C, T]``.
         samplerate: of the mixture and the stems.
-        sources: the prior's stems, in the order of `uncertainty`.
-        uncertainty: of the prior's stems, if several draws of more than one step were made.
+        sources: the prior's stems (but those the music was said to be without), in the order of
+            `uncertainty`.
+        uncertainty: of `sources`, if several draws of more than one step were made.
         settings: what was done, as plain values.
     """
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
-from .audio.absent import share_absent
+from .audio.absent import Sharer, share_absent
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.refine import Refiner
 from .audio.resample import REACH
@@ -70,8 +70,9 @@ class Separator:
         segment: window of the denoiser in seconds, by default the length it was trained on.
         overlap: fraction of a window that is cross-faded into the next, 0 to 0.5.
         batch_size: windows a denoiser call; by default what fits in memory.
-        without: stems that the music is known not to have. They are left out of the result, and
-            what the prior took for them is shared among the others (`share_absent`).
+        without: a stem or stems that the music is known not to have. They are left out of the
+            result, and what the prior took for them is shared among the others
+            (`mgdm_audio.audio.absent`).
         residual: keep what the stems leave of the mixture as a stem ``"residual"`` of its own,
             instead of distributing it.
         refine: sharpen each set of stems by soft masks of longer windows, which helps a posterior
@@ -111,7 +112,7 @@ class Separator:
         segment: float | None = None,
         overlap: float = 0.125,
         batch_size: int | None = None,
-        without: Sequence[str] = (),
+        without: str | Sequence[str] = (),
         residual: bool = False,
         refine: bool | None = None,
         templates: int | Sequence[Sequence[int]] | None = None,
@@ -160,7 +161,7 @@ class Separator:
             )
         if seed < 0:
             raise ValueError(f"seed must not be negative, not {seed}")
-        self.absent = _absent(self.prior.sources, without)
+        self._absent = _absent(self.prior.sources, without)
         self.samples, self.seed = samples, seed
         self.residual, self.normalize = residual, normalize
         self.grid = _grid(self.prior, segment, overlap)
@@ -261,7 +262,7 @@ class Separator:
     @property
     def sources(self) -> tuple[str, ...]:
         """The prior's stems that the music may have, in order."""
-        return tuple(n for k, n in enumerate(self.prior.sources) if k not in self.absent)
+        return tuple(n for k, n in enumerate(self.prior.sources) if k not in self._absent)
 
     def describe(self) -> dict[str, Any]:
         """The settings, as plain values."""
@@ -278,7 +279,7 @@ class Separator:
             "adaptive": self.settings.adaptive,
             "speeds": [list(speed) for speed in self.settings.speeds],
             "retune": self.settings.retune,
-            "without": [self.prior.sources[k] for k in self.absent],
+            "without": [self.prior.sources[k] for k in self._absent],
             "seed": self.seed,
             "device": str(self.device),
             "compiled": self.compiled,
@@ -366,6 +367,7 @@ class _Run:
         # MPS has no complex numbers in all the operators that spectra need.
         device = separator.device if separator.device.type == "cuda" else "cpu"
         channels = len(self.low)
+        sharers = [Sharer(self.length, separator._absent, device) for _ in range(separator.samples)]
         refiners = [Refiner(self.length, channels, device=device) for _ in range(separator.samples)]
         rounds = separator.settings.templates
         settings = ADAPTIVE if separator.settings.adaptive else DEFAULT
@@ -376,15 +378,19 @@ class _Run:
         self._report(0.0)
         for block in self.blocks:
             for index, stems in enumerate(self._block(block)):
-                parts = [joiners[index].push(block, stems)]
+                parts = sharers[index].push(joiners[index].push(block, stems))
                 if separator.settings.refine:
-                    parts = refiners[index].push(parts[0], self.low)
+                    parts = self._refine(refiners[index], parts)
                 if rounds:
                     parts = self._refit(refitters[index], parts)
                 for part in parts:
                     for first, last, begin, piece in chunkers[index].push(part):
                         yield index, *self._finish(first, last, begin, piece, hop)
             self._report(min(block.last, self.length) / self.length)
+
+    def _refine(self, refiner: Refiner, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        for part in parts:
+            yield from refiner.push(part, self.low)
 
     def _refit(self, refitter: Refitter, parts: Iterable[Tensor]) -> Iterator[Tensor]:
         for part in parts:
@@ -418,7 +424,7 @@ class _Run:
         y = np.pad(y, ((0, 0), (0, length - y.shape[-1])))
         sources, draws = len(separator.prior.sources), separator.settings.draws
         if not y.any():
-            zeros = torch.zeros(len(y), len(separator.sources), length)
+            zeros = torch.zeros(len(y), sources, length)
             self._remember(block, [zeros] * (separator.samples * draws))
             return [zeros.clone() for _ in range(separator.samples)]
         mixture = torch.from_numpy(y).to(separator.device)[:, None] * self.gain
@@ -428,12 +434,12 @@ class _Run:
             total = torch.zeros((), device=separator.device)
             for draw in range(draws):
                 x = self._draw(mixture, block, index * draws + draw)
-                drawn += [share_absent(x.cpu(), separator.absent)] if remembers else []
+                drawn += [x.cpu()] if remembers else []
                 total = total + x
             mean = total / draws
             if not separator.residual:
                 mean += (mixture - mean.sum(1, keepdim=True)) / sources
-            sets.append(share_absent(mean.div_(self.gain).cpu(), separator.absent))
+            sets.append(mean.div_(self.gain).cpu())
         self._remember(block, drawn)
         return sets
 
@@ -502,11 +508,12 @@ class _Run:
 
         One-step estimates are all posterior means: what they differ by is no uncertainty.
         """
-        if len(drawn) < 2 or self.separator.settings.steps == 1:
+        separator = self.separator
+        if len(drawn) < 2 or separator.settings.steps == 1:
             return
         stop = min(block.last, self.length)
         core = slice(block.first - block.begin, max(stop - block.begin, 0))
-        stems = [x[..., core] / self.gain for x in drawn]
+        stems = [share_absent(x[..., core], separator._absent) / self.gain for x in drawn]
         each = sum(band_power(x, self.prior_rate) for x in stems) / len(stems)
         mean = band_power(sum(stems) / len(stems), self.prior_rate)
         spread = (each - mean).clamp_min(0) * (len(stems) / (len(stems) - 1))
@@ -534,10 +541,9 @@ def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:
     return Grid(window * quantum, hop * quantum)
 
 
-def _absent(sources: Sequence[str], names: Sequence[str]) -> tuple[int, ...]:
-    """Places of the stems that `names` has."""
-    if isinstance(names, str):
-        names = (names,)
+def _absent(sources: Sequence[str], names: str | Iterable[str]) -> tuple[int, ...]:
+    """Indices in `sources` of the stems called `names`."""
+    names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if name not in sources:
             raise ValueError(f"no stem {name!r} to leave out, there are {', '.join(sources)}")

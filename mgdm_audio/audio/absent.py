@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+import torch
 from torch import Tensor
 
+from .blocks import Chunker
+from .refine import shares
 from .spectra import masking_istft, masking_stft
 from .stereo import power
 
@@ -17,8 +20,7 @@ def share_absent(stems: Tensor, absent: Sequence[int], window: int = WINDOW) -> 
     """Share absent stems among the others, by the power these have in time and frequency.
 
     That is a Wiener filter whose variances are the others' power spectra and whose mixture is what
-    the absent stems hold. Given instead to the network, as a variance of nothing, the same
-    knowledge helped less: it has not been trained on it.
+    the absent stems hold. Two channels are shared alike, so that nothing moves between them.
 
     Args:
         stems: ``[C, K, T]``.
@@ -28,13 +30,34 @@ def share_absent(stems: Tensor, absent: Sequence[int], window: int = WINDOW) -> 
     Returns:
         ``[C, K - len(absent), T]``, of the same sum over stems up to rounding.
     """
-    others = [k for k in range(stems.shape[1]) if k not in absent]
-    if len(others) == stems.shape[1]:
+    if not absent:
         return stems
-    kept = stems[:, others]
+    kept = stems[:, [k for k in range(stems.shape[1]) if k not in absent]]
     foreign = masking_stft(stems[:, list(absent)].sum(1), window)
-    shares = power(masking_stft(kept, window))
-    # Far below the frame's own level, equal parts: a share of nothing is no number.
-    shares += 1e-6 * shares.sum(1, keepdim=True).mean(-1, keepdim=True) + 1e-20
-    shares /= shares.sum(1, keepdim=True)
-    return kept + masking_istft(shares * foreign[:, None], window, stems.shape[-1])
+    powers = power(masking_stft(kept, window))
+    parts = shares(powers.mean(0) if len(powers) == 2 else powers, exponent=1.0)
+    return kept + masking_istft(parts * foreign[:, None], window, stems.shape[-1])
+
+
+class Sharer:
+    """`share_absent` for a signal that comes in pieces; equal to that of the whole.
+
+    Args:
+        length: samples of the whole signal.
+        absent: see `share_absent`.
+        device: where to compute; pieces come from the CPU and go back there.
+    """
+
+    def __init__(self, length: int, absent: Sequence[int], device: torch.device | str = "cpu"):
+        self.absent, self.device = absent, device
+        # A sample depends on what is up to a window away, in frames that lie on multiples of hops.
+        self.chunker = Chunker(length, WINDOW // 2, WINDOW)
+
+    def push(self, stems: Tensor) -> Iterator[Tensor]:
+        """Take stems ``[C, K, n]``, yield those that are left, in order."""
+        if not self.absent:
+            yield stems
+            return
+        for first, last, begin, piece in self.chunker.push(stems):
+            kept = share_absent(piece.to(self.device), self.absent)
+            yield kept[..., first - begin : last - begin].cpu()

@@ -37,16 +37,16 @@ def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
     # Spectra are held once; what is computed from them is made a segment at a time.
     mixed, spectra = masking_stft(mixture, window), masking_stft(stems, window)
 
-    def shares(_: slice, part: Tensor) -> Tensor:
-        return _shares(power(part).mean(0) if len(part) == 2 else power(part))
+    def given(_: slice, part: Tensor) -> Tensor:
+        return shares(power(part).mean(0) if len(part) == 2 else power(part))
 
-    mask(spectra, mixed, window, shares)
+    mask(spectra, mixed, window, given)
     return masking_istft(spectra, window, stems.shape[-1])
 
 
-def _shares(powers: Tensor) -> Tensor:
+def shares(powers: Tensor, exponent: float = EXPONENT) -> Tensor:
     """Parts of the mixture, ``[..., K, N, bins]``, from the stems' powers."""
-    weights = powers**EXPONENT
+    weights = powers**exponent
     # Far below the frame's own level, equal parts: a share of nothing is no number.
     weights += 1e-6 * weights.sum(-3, keepdim=True).mean(-1, keepdim=True) + 1e-20
     return weights.div_(weights.sum(-3, keepdim=True))

@@ -67,7 +67,7 @@ def write_report(separation: Separation, path: str | os.PathLike, title: str = "
         settings="\n".join(
             f"<dt>{html.escape(key)}</dt><dd>{html.escape(_shown(value))}</dd>"
             for key, value in separation.settings.items()
-            if value not in ({}, None)
+            if value not in ({}, [], None)
         ),
     )
     write_text(path, page)

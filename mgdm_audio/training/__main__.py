@@ -57,7 +57,7 @@ def main(
             seconds=minutes and 60 * minutes,
             compiled=compiled,
         )
-    except (TrainingDiverged, FileNotFoundError, ModuleNotFoundError, ValueError) as error:
+    except (TrainingDiverged, FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 
 

@@ -37,7 +37,7 @@ def render(
     """
     try:
         tracks = render_set(split, out, Settings(sounds, songs, samplerate, seconds))
-    except (FileNotFoundError, ModuleNotFoundError, ValueError) as error:
+    except (FileNotFoundError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{tracks} tracks in {out}")
 

@@ -18,7 +18,7 @@ from .render import limit, render_song
 from .score import Song
 from .sounds.bank import Bank, sound_bank, training_pack
 from .splits import song_seed
-from .wall import STYLES, loud_effects, loud_song
+from .wall import LOUD_STYLES, loud_effects, loud_song
 
 
 class BandDataset(IterableDataset):
@@ -46,7 +46,8 @@ class BandDataset(IterableDataset):
         window: songs that are held at a time.
         remix: probability that the four stems come from different songs.
         gain: spread in decibels of a random gain a stem and crop.
-        effects: share of the songs, 0 to 1, whose stems go through random effects.
+        effects: share of the songs, 0 to 1, whose stems go through random effects; loud songs, all
+            of which do, not counted.
         production: songs mastered, and with effects guitars through amplifiers, see `production`.
         speed: half of the songs are played back faster or slower, and so higher or lower, by up to
             this many semitones: sounds in between those that the instruments have.
@@ -54,8 +55,7 @@ class BandDataset(IterableDataset):
         compose: called as ``compose(seed, seconds) -> Song``; None takes our composer.
 
     Raises:
-        FileNotFoundError: a font that was named, or the pack, is missing.
-        ModuleNotFoundError: there are fonts, and tinysoundfont is not installed.
+        FileNotFoundError: a font that was named is missing, or the pack, or the fonts' player.
         ValueError: an argument is out of its range, or there is no sound for a stem.
     """
 
@@ -137,7 +137,7 @@ class BandDataset(IterableDataset):
         chance = np.random.default_rng([seed, 5])
         effects = None
         if chance.random() < self.loud:
-            song = loud_song(self.compose(seed, seconds, STYLES), chance)
+            song = loud_song(self.compose(seed, seconds, LOUD_STYLES), chance)
             effects = loud_effects
         else:
             song = self.compose(seed, seconds)

@@ -53,13 +53,16 @@ def describe(guitar: np.ndarray, rest: np.ndarray, samplerate: int) -> list[floa
     return [*decibels[:-2], level.std(), *decibels[-2:], loud.mean()]
 
 
-def of_recordings(folder: Path, samplerate: int, seconds: float) -> list[list[float]]:
-    """One row for each recording below `folder`, from 45 s on, left channel."""
+def of_recordings(folder: Path, samplerate: int, start: float, seconds: float) -> list[list[float]]:
+    """One row for each recording below `folder`, left channel: networks hear one at a time."""
     rows = []
     for pair in find_pairs(folder):
-        parts, rate = read_pair(pair, 45.0, seconds)
-        left = resample(parts[:, 0].numpy(), rate, samplerate)
-        rows.append(describe(left[0], left[1], samplerate))
+        try:
+            parts, rate = read_pair(pair, start, seconds)
+            left = resample(parts[:, 0].numpy(), rate, samplerate)
+            rows.append(describe(left[0], left[1], samplerate))
+        except ValueError as error:
+            click.echo(f"{pair.name} is left out: {error}", err=True)
     return rows
 
 
@@ -81,7 +84,7 @@ def table(sources: dict[str, list[list[float]]]) -> str:
         for quantile in QUANTILES:
             values = np.percentile(rows, quantile, axis=0)
             lines.append([f"{name} ({len(rows)})", f"{quantile} %"])
-            lines[-1] += [f"{value:.1f}" for value in values]
+            lines[-1] += [*(f"{value:.1f}" for value in values[:-1]), f"{values[-1]:.2f}"]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
@@ -89,24 +92,23 @@ def table(sources: dict[str, list[list[float]]]) -> str:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--sounds", type=click.Path(path_type=Path, exists=True), help="Recorded pack.")
 @click.option("--count", type=click.IntRange(1), default=100, help="Songs of training.")
+@click.option("--start", type=click.FloatRange(0), default=45.0, help="Seconds into a recording.")
 @click.option("--seconds", type=click.FloatRange(1), default=24.0, help="Of each song.")
-@click.option("--seed", default=0)
-def main(folder: Path, sounds: Path | None, count: int, seconds: float, seed: int) -> None:
-    """Guitars of recordings (guitar.ogg beside song.ogg below FOLDER) and of training, with
-    `production` as before and with every song loud."""
-    sources = {"recordings": of_recordings(folder, 22050, seconds)}
+@click.option("--seed", type=click.IntRange(0), default=0, help="Of the songs of training.")
+def main(
+    folder: Path, sounds: Path | None, count: int, start: float, seconds: float, seed: int
+) -> None:
+    """Guitars of recordings (guitar.ogg beside song.ogg below FOLDER) and of training data, none
+    and all of which are loud."""
+    sources = {"recordings": of_recordings(folder, 22050, start, seconds)}
     if not sources["recordings"]:
-        raise click.ClickException(f"no guitar.ogg beside a song.ogg below {folder}")
+        raise click.ClickException(f"no guitar.ogg beside a song.ogg that can be used in {folder}")
     for name, loud in (("training", 0.0), ("training, loud", 1.0)):
-        data = BandDataset(
-            seconds=seconds,
-            song_seconds=seconds,
-            seed=seed,
-            sounds=sounds,
-            effects=0.75,
-            production=True,
-            loud=loud,
-        )
+        options = {"seconds": seconds, "song_seconds": seconds, "seed": seed, "sounds": sounds}
+        try:
+            data = BandDataset(**options, effects=0.75, production=True, loud=loud)
+        except FileNotFoundError as error:
+            raise click.ClickException(str(error)) from error
         sources[name] = of_training(data, count)
     click.echo(table(sources))
 

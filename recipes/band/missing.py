@@ -48,7 +48,9 @@ def _score(separator: Separator, truth: Tensor) -> Tensor:
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--prior", "name", default="band")
 @click.option("--missing", multiple=True, default=("bass", "drums", "guitar", "piano"))
-@click.option("--count", type=int, help="Use the first COUNT tracks of each folder only.")
+@click.option(
+    "--count", type=click.IntRange(1), help="Use the first COUNT tracks of each folder only."
+)
 @click.option("--quality", type=click.Choice(list(QUALITIES)), default="balanced")
 def main(
     folders: tuple[Path, ...],
@@ -63,15 +65,22 @@ def main(
         raise click.UsageError(f"no stem {unknown[0]!r}, there are {', '.join(prior.sources)}")
     lines = [["set", "missing", "told", *prior.sources, "mean"]]
     lines.append(["---"] * 3 + ["---:"] * (len(prior.sources) + 1))
+    click.echo("\n".join(map(_row, lines)))
     for folder in folders:
-        tracks = load_tracks(folder, prior.sources, count=count)
+        try:
+            tracks = load_tracks(folder, prior.sources, count=count)
+        except FileNotFoundError as error:
+            raise click.ClickException(str(error)) from error
         for stem in missing:
             pairs = told_or_not(prior, tracks, stem, quality)
             for told, rows in zip(("no", "yes"), zip(*pairs, strict=True), strict=True):
                 means = torch.stack(rows).nanmean(0)
                 values = ["" if v.isnan() else f"{v:.2f}" for v in (*means, means.nanmean())]
-                lines.append([f"{folder.name} ({len(tracks)})", stem, told, *values])
-    click.echo("\n".join("| " + " | ".join(line) + " |" for line in lines))
+                click.echo(_row([f"{folder.name} ({len(tracks)})", stem, told, *values]))
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 if __name__ == "__main__":

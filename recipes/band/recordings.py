@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from mgdm_audio import Separator
+from mgdm_audio.cli import split_names
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
 
@@ -75,12 +76,18 @@ def table(rows: Sequence[tuple[str, float, dict[str, float]]]) -> str:
     default=True,
     help="Whether music is brought into tune first, as `mgdm-separate` does.",
 )
-@click.option("--without", multiple=True, help="A stem that none of the songs has.")
+@click.option("--without", metavar="NAME,...", help="Stems that none of the songs has.")
 @click.option("--start", default=45.0, help="Seconds into each song.")
 @click.option("--seconds", default=40.0, help="Of each song.")
 def main(folders, prior, quality, retune, without, start, seconds) -> None:
     """How well the guitar of real recordings is told apart."""
-    separator = Separator(prior, quality=quality, retune=retune, without=without)
+    try:
+        without = split_names("--without", without) or ()
+        separator = Separator(prior, quality=quality, retune=retune, without=without)
+        if "guitar" not in separator.sources:
+            raise ValueError("the guitar is what is scored")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
     rows = []
     for pair in (pair for folder in folders for pair in find_pairs(folder)):
         rows.append((pair.name, *score(separator, *read_pair(pair, start, seconds))))

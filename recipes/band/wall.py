@@ -1,8 +1,9 @@
 """Loud bands: walls of guitars, as rock and metal records have them.
 
-Made to look like the guitars of seven records (`recipes.band.recordings`): in the middle of their
-spectrum nearly as flat as noise, hardly ever pausing, and as strong at 4 kHz as at 1 kHz. Few of
-the composer's guitars are like that when all styles and sounds are as likely.
+Made to look like the guitars of the records of `recipes.band.recordings` but for "Feelings": in the
+middle of their spectrum nearly as flat as noise, hardly ever pausing, and as strong at 4 kHz as at
+1 kHz. Few of the composer's guitars are like that when all styles and sounds are as likely;
+`recipes.band.guitars` sets all three side by side.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from .effects import drive, peaking, random_effects, shelf
 from .score import Song
 
 #: Styles of the composer that are played loud.
-STYLES = ("rock", "punk", "metal", "metal", "prog", "game")
+LOUD_STYLES = ("rock", "punk", "metal", "metal", "prog", "game")
 #: General MIDI guitars before the amplifier: what pickups give, and what fonts call distorted.
 PICKUPS = (25, 26, 27, 27, 27, 28, 29, 30)
 REST = 0.6  # chance that nobody plays the piano
@@ -27,7 +28,7 @@ LOUDSPEAKER = Loudspeaker((45, 90), (4800, 7500), (0, 6), 3.0, (6000, 10000))
 
 def loud_song(song: Song, rng: np.random.Generator) -> Song:
     """`song` with guitars as pickups give them, and mostly without a piano."""
-    silent = rng.random() < REST
+    silent = rng.random() < REST and any(part.stem != "piano" for part in song.parts)
     parts = []
     for part in song.parts:
         if part.stem == "guitar":

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mgdm_audio.audio.absent import share_absent
+from mgdm_audio.audio.absent import Sharer, share_absent
 
 from .test_refine import noise, tone
 
@@ -49,3 +49,23 @@ def test_what_nobody_else_plays_is_shared_evenly():
     stems[:, 2] = noise(1, 1, 20_000)[:, 0]
     kept = share_absent(stems, (2,))
     torch.testing.assert_close(kept, stems[:, 2:].expand(1, 2, -1) / 2, atol=1e-4, rtol=0)
+
+
+def test_a_note_in_the_middle_stays_there():
+    """Taken for the absent, between one on the left and one on the right who play it as well."""
+    note = tone(440.0)
+    left, right, middle = 0.3 * note, 0.2 * note, note
+    zero = torch.zeros_like(note)
+    stems = torch.stack([torch.stack([left, zero, middle]), torch.stack([zero, right, middle])])
+    gained = share_absent(stems, (2,)) - stems[:, :2]
+    torch.testing.assert_close(gained[0], gained[1], atol=1e-4, rtol=0)
+    assert float(gained[0, 0].std()) > 2 * float(gained[0, 1].std()) > 0
+
+
+@pytest.mark.parametrize("sizes", [[70_000], [1, 4095, 30_000, 2048, 33_856], [10_000] * 7])
+@pytest.mark.parametrize("absent", [(), (1,)])
+def test_pieces_make_no_difference(sizes, absent):
+    stems = noise(length=70_000)
+    sharer = Sharer(70_000, absent)
+    found = torch.cat([out for part in stems.split(sizes, -1) for out in sharer.push(part)], -1)
+    torch.testing.assert_close(found, share_absent(stems, absent))

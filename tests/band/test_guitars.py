@@ -52,6 +52,13 @@ def test_the_command_compares_recordings_with_training(tmp_path, monkeypatch):
     assert names == [
         n for n in ("recordings (1)", "training (2)", "training, loud (2)") for _ in "123"
     ]
+    column = rows[0].index("flatness")
+    median = {row[0]: float(row[column]) for row in rows[3::3]}  # the second of three quantiles
+    assert median["training (2)"] + 2 < median["training, loud (2)"] < median["recordings (1)"]
+    soundfile.write(tmp_path / "song" / "guitar.ogg", np.zeros((50 * 8000, 2)), 8000)
+    result = CliRunner().invoke(guitars.main, options)
+    assert result.exit_code == 1
+    assert "song is left out: a guitar must sound" in result.output
     (tmp_path / "song" / "guitar.ogg").unlink()
     result = CliRunner().invoke(guitars.main, options)
     assert result.exit_code == 1

@@ -66,6 +66,10 @@ def test_the_command_prints_a_table_and_names_what_is_missing(songs):
     )
     assert result.exit_code == 0, result.output
     assert "energy in piano" not in result.output
+    for names, message in (("banjo", "no stem 'banjo'"), ("piano,guitar", "is what is scored")):
+        result = CliRunner().invoke(main, [str(songs), "--without", names])
+        assert result.exit_code == 2
+        assert message in result.output
     result = CliRunner().invoke(main, [str(songs / "three")])
     assert result.exit_code == 1
     assert "no guitar.ogg beside a song.ogg" in result.output

@@ -228,7 +228,7 @@ def test_a_missing_font_names_its_package(monkeypatch):
 def test_a_font_without_its_player_says_how_to_get_it(tmp_path, monkeypatch):
     (tmp_path / "mine.sf2").write_bytes(b"RIFF")
     monkeypatch.setattr("recipes.band.sounds.fonts.find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match=r"mine\.sf2 .* pip install --no-deps tinysound"):
+    with pytest.raises(FileNotFoundError, match=r"mine\.sf2 .* pip install --no-deps tinysound"):
         Font(tmp_path / "mine.sf2", RATE)
 
 

@@ -5,7 +5,7 @@ from recipes.band.amplifier import amplify
 from recipes.band.compose import compose
 from recipes.band.dataset import BandDataset
 from recipes.band.score import PROGRAMS
-from recipes.band.wall import PICKUPS, STYLES, growl, loud_effects, loud_song, wall
+from recipes.band.wall import LOUD_STYLES, PICKUPS, growl, loud_effects, loud_song, wall
 
 from .conftest import RATE
 
@@ -88,8 +88,8 @@ def test_a_loud_song_plays_what_was_written_on_pickups_and_mostly_without_a_pian
 
 
 def test_songs_are_in_the_styles_asked_for_and_without_them_as_before():
-    names = {compose(seed, 4.0, STYLES).name.split("-")[1] for seed in range(40)}
-    assert names == set(STYLES)
+    names = {compose(seed, 4.0, LOUD_STYLES).name.split("-")[1] for seed in range(40)}
+    assert names == set(LOUD_STYLES)
     assert compose(7, 4.0, ()) == compose(7, 4.0)
     with pytest.raises(KeyError):
         compose(7, 4.0, ("polka",))

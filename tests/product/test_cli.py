@@ -189,6 +189,7 @@ def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
         ([], "at least one audio file"),
         (["--quality", "superb", "x.wav"], "superb"),
         (["--stems", "vocals", "x.wav"], "no stem 'vocals'; this prior makes bass, drums"),
+        (["--stems", "vocals", "--without", "bass", "x.wav"], "this prior makes bass, drums"),
         (["--two-stems", "vocals", "x.wav"], "no stem 'vocals'"),
         (["--stems", "bass", "--two-stems", "bass", "x.wav"], "exclude each other"),
         (["--overlap", "0.9", "x.wav"], "0.9"),
@@ -217,7 +218,7 @@ def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
         (["--without", ",", "x.wav"], "--without names no stem"),
         (["--without", "vocals", "x.wav"], "no stem 'vocals' to leave out, there are bass, drums"),
         (["--without", "bass,drums,guitar,piano", "x.wav"], "nothing to separate"),
-        (["--without", "bass", "--two-stems", "bass", "x.wav"], "'bass' is wanted and said not to"),
+        (["--without", "bass", "--two-stems", "bass", "x.wav"], "'bass' cannot be written"),
         (["--filename", "{stem}.{ext}", "x.wav", "y.wav"], "several tracks"),
     ],
 )

@@ -54,7 +54,8 @@ def compose(seed: int, seconds: float = 24.0, styles: Sequence[str] = ()) -> Son
     """A song of `seconds` seconds, the same for the same seed.
 
     Args:
-        styles: names of styles to choose from, repeated if likelier; none draws from all.
+        styles: names of styles to choose from, repeated if likelier; by default all of them, and
+            blends of several.
 
     Raises:
         KeyError: there is no such style.

@@ -50,14 +50,13 @@ class Font:
     Programs that the font lacks fall back to another one of the same stem.
 
     Raises:
-        FileNotFoundError: the font is not there.
-        ModuleNotFoundError: tinysoundfont is not.
+        FileNotFoundError: the font is not there, or tinysoundfont, which plays it, is not.
     """
 
     def __init__(self, path: str | Path, samplerate: int):
         self.path = find_font(path)
         if find_spec("tinysoundfont") is None:
-            raise ModuleNotFoundError(
+            raise FileNotFoundError(
                 f"{self.path.name} is played by tinysoundfont, which is not installed: "
                 "pip install --no-deps tinysoundfont"
             )
