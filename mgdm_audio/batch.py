@@ -58,11 +58,11 @@ class Output:
         made = separator.stem_names
         wanted = (self.two_stems,) if self.two_stems else self.stems or made
         for name in wanted:
-            if name in separator.prior.sources and name not in made:
-                raise ValueError(f"{name!r} cannot be written, for the music is said to be without")
+            if name not in made and name in separator.prior.sources:
+                raise ValueError(f"{name!r} cannot be written: the music is said to be without it")
             if name not in made:
-                known = [*separator.prior.sources, *made[len(separator.sources) :]]
-                raise ValueError(f"no stem {name!r}; this prior makes {', '.join(known)}")
+                known = ", ".join(separator.prior.sources)
+                raise ValueError(f"no stem {name!r}; this prior makes {known}")
         return list(dict.fromkeys([*wanted, *(["residual"] if "residual" in made else [])]))
 
     def paths(self, names: Sequence[str], samples: int, track: str) -> list[Path]:

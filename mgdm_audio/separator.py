@@ -161,7 +161,7 @@ class Separator:
             )
         if seed < 0:
             raise ValueError(f"seed must not be negative, not {seed}")
-        self._absent = _absent(self.prior.sources, without)
+        self._absent = _indices(self.prior.sources, without)
         self.samples, self.seed = samples, seed
         self.residual, self.normalize = residual, normalize
         self.grid = _grid(self.prior, segment, overlap)
@@ -541,8 +541,8 @@ def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:
     return Grid(window * quantum, hop * quantum)
 
 
-def _absent(sources: Sequence[str], names: str | Iterable[str]) -> tuple[int, ...]:
-    """Indices in `sources` of the stems called `names`."""
+def _indices(sources: Sequence[str], names: str | Iterable[str]) -> tuple[int, ...]:
+    """Where in `sources` the stems are that are to be left out."""
     names = (names,) if isinstance(names, str) else tuple(names)
     for name in names:
         if name not in sources:

@@ -7,7 +7,7 @@ sounds. Quantiles over the songs of each source side by side show what training 
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import click
@@ -67,14 +67,10 @@ def of_recordings(folder: Path, samplerate: int, start: float, seconds: float) -
 
 
 def of_training(data: BandDataset, count: int) -> list[list[float]]:
-    """One row for each of the first `count` songs that have a guitar."""
-    bank, rows, number = data.bank(), [], 0
-    while len(rows) < count:
-        stems = data._song(0, number, bank)
-        number += 1
-        if stems[2].any():
-            rows.append(describe(stems[2], stems[[0, 1, 3]].sum(0), data.samplerate))
-    return rows
+    """One row for each of the first `count` items that have a guitar."""
+    items = (item.numpy() for item in data)
+    heard = islice((stems for stems in items if stems[2].any()), count)
+    return [describe(stems[2], stems[[0, 1, 3]].sum(0), data.samplerate) for stems in heard]
 
 
 def table(sources: dict[str, list[list[float]]]) -> str:
@@ -104,9 +100,11 @@ def main(
     if not sources["recordings"]:
         raise click.ClickException(f"no guitar.ogg beside a song.ogg that can be used in {folder}")
     for name, loud in (("training", 0.0), ("training, loud", 1.0)):
-        options = {"seconds": seconds, "song_seconds": seconds, "seed": seed, "sounds": sounds}
+        # Every song once and whole, as it was made.
+        whole = {"seconds": seconds, "song_seconds": seconds, "crops": 1, "window": 1}
+        as_made = {"remix": 0.0, "gain": 0.0, "effects": 0.75, "production": True, "loud": loud}
         try:
-            data = BandDataset(**options, effects=0.75, production=True, loud=loud)
+            data = BandDataset(seed=seed, sounds=sounds, **whole, **as_made)
         except FileNotFoundError as error:
             raise click.ClickException(str(error)) from error
         sources[name] = of_training(data, count)

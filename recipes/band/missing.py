@@ -8,40 +8,27 @@ from pathlib import Path
 import click
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior, load_prior
-from mgdm_audio.separator import Separator
 from mgdm_audio.training.validate import load_tracks
+
+from .tuning import separated
 
 
 def told_or_not(
     prior: Prior, tracks: Sequence[Tensor], missing: str, quality: str
-) -> list[tuple[Tensor, Tensor]]:
+) -> tuple[Tensor, Tensor]:
     """SI-SDRi (dB, ``silent="skip"``) of tracks ``[K, T]`` from which one stem was taken.
 
     Returns:
-        for each track ``[K]`` as the separator finds it, and as it does with ``without=missing``.
+        ``[tracks, K]`` as the separator finds them, and as it does with ``without=missing``.
     """
-    separators = [
-        Separator(prior, quality=quality, device="cpu", without=names) for names in ((), missing)
-    ]
-    rows = []
-    for stems in tqdm(tracks, desc=f"without {missing}", leave=False):
-        truth = stems.clone()
-        truth[prior.sources.index(missing)] = 0
-        rows.append(tuple(_score(separator, truth) for separator in separators))
-    return rows
-
-
-def _score(separator: Separator, truth: Tensor) -> Tensor:
-    prior = separator.prior
-    found = separator.separate_tensor(truth.sum(0), prior.samplerate)
-    silence = torch.zeros_like(truth[0])
-    estimate = torch.stack([found.get(name, silence) for name in prior.sources])
-    return si_sdr_improvement(estimate, truth, prior.samplerate, silent="skip")
+    left = [stems.clone() for stems in tracks]
+    for stems in left:
+        stems[prior.sources.index(missing)] = 0
+    not_told, told = (separated(prior, quality=quality, without=names) for names in ((), missing))
+    return not_told(left), told(left)
 
 
 @click.command(context_settings={"show_default": True})
@@ -72,9 +59,9 @@ def main(
         except FileNotFoundError as error:
             raise click.ClickException(str(error)) from error
         for stem in missing:
-            pairs = told_or_not(prior, tracks, stem, quality)
-            for told, rows in zip(("no", "yes"), zip(*pairs, strict=True), strict=True):
-                means = torch.stack(rows).nanmean(0)
+            found = told_or_not(prior, tracks, stem, quality)
+            for told, rows in zip(("no", "yes"), found, strict=True):
+                means = rows.nanmean(0)
                 values = ["" if v.isnan() else f"{v:.2f}" for v in (*means, means.nanmean())]
                 click.echo(_row([f"{folder.name} ({len(tracks)})", stem, told, *values]))
 

@@ -41,12 +41,13 @@ def network_alone(prior: Prior) -> Callable[[Sequence[Tensor]], Tensor]:
 
 
 def separated(prior: Prior, **settings: Any) -> Callable[[Sequence[Tensor]], Tensor]:
-    """The same of stems that `Separator` makes, with its settings."""
+    """The same of stems that `Separator` makes, with its settings; what it leaves out is silent."""
     separator = Separator(prior, device="cpu", **settings)
 
     def score(stems: Tensor) -> Tensor:
         found = separator.separate_tensor(stems.sum(0), prior.samplerate)
-        estimate = torch.stack([found[name] for name in prior.sources])
+        silence = torch.zeros_like(stems[0])
+        estimate = torch.stack([found.get(name, silence) for name in prior.sources])
         return si_sdr_improvement(estimate, stems, prior.samplerate, silent="skip")
 
     return lambda tapes: torch.stack([score(stems) for stems in tapes])

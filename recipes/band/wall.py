@@ -32,6 +32,7 @@ def loud_song(song: Song, rng: np.random.Generator) -> Song:
     parts = []
     for part in song.parts:
         if part.stem == "guitar":
+            # A volume pedal before an amplifier that is turned all the way up changes little.
             part = part._replace(program=int(rng.choice(PICKUPS)), controls=[])
         elif part.stem == "piano" and silent:
             continue
