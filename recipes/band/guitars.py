@@ -1,8 +1,10 @@
 """Guitars of records beside those of training data: ``python -m recipes.band.guitars FOLDER``.
 
 Per guitar: power in octaves and half octaves relative to all of it, how much its level changes from
-frame to frame, spectral flatness in the middle, level against all else, and how much of the time it
-sounds. Quantiles over the songs of each source side by side show what training does not cover.
+frame to frame, accent (strongest over median frame) and spectral flatness in the middle, level
+against all else, and how much of the time it sounds. The same of all else: drums, bass and what
+there may be. Quantiles over the songs of each source, side by side, show what training does not
+cover.
 """
 
 from __future__ import annotations
@@ -19,23 +21,25 @@ from .dataset import BandDataset
 from .recordings import find_pairs, read_pair
 
 EDGES = (60, 120, 250, 500, 1000, 2000, 3000, 4000, 5500, 8000)  # Hz
-MIDDLE = (500, 4000)  # Hz, where flatness is measured
+MIDDLE = (500, 4000)  # Hz, where flatness and accents are measured
 COLUMNS = tuple(f"{low}-{high}" for low, high in pairwise(EDGES))
-COLUMNS += ("change", "flatness", "level", "sounds")
+COLUMNS += ("change", "accent", "flatness", "level", "sounds")
+PARTS = ("guitars", "all else")
 QUANTILES = (10, 50, 90)
 SILENT = 40.0  # dB below the loudest frame
 SIZE, HOP = 2048, 512
+Pair = tuple[list[float], list[float]]  # `COLUMNS` of a guitar, and of all else
 
 
-def describe(guitar: np.ndarray, rest: np.ndarray, samplerate: int) -> list[float]:
-    """Values of `COLUMNS` for a guitar ``[T]`` beside all else ``[T]``: dB, the last a share.
+def describe(part: np.ndarray, rest: np.ndarray, samplerate: int) -> list[float]:
+    """Values of `COLUMNS` for a part ``[T]`` beside all else ``[T]``: dB, the last a share.
 
     Raises:
-        ValueError: the guitar is silent, or shorter than a frame.
+        ValueError: the part is silent, or shorter than a frame.
     """
-    if len(guitar) < SIZE or not guitar.any():
-        raise ValueError(f"a guitar must sound and last {SIZE} samples or more")
-    frames = np.lib.stride_tricks.sliding_window_view(guitar, SIZE)[::HOP] * np.hanning(SIZE)
+    if len(part) < SIZE or not part.any():
+        raise ValueError(f"a part must sound and last {SIZE} samples or more")
+    frames = np.lib.stride_tricks.sliding_window_view(part, SIZE)[::HOP] * np.hanning(SIZE)
     power = np.abs(np.fft.rfft(frames)) ** 2
     frequency = np.fft.rfftfreq(SIZE, 1 / samplerate)
     level = 10 * np.log10(power.sum(1) + 1e-12)
@@ -47,35 +51,41 @@ def describe(guitar: np.ndarray, rest: np.ndarray, samplerate: int) -> list[floa
 
     bands = [band(*edges).sum() / power.sum() for edges in pairwise(EDGES)]
     middle = band(*MIDDLE) + 1e-12
+    accent = middle.sum(1).max() / np.median(middle.sum(1))
     flatness = (np.exp(np.log(middle).mean(1)) / middle.mean(1)).mean()
-    against = np.square(guitar).mean() / max(float(np.square(rest).mean()), 1e-12)
-    decibels = 10 * np.log10(np.array([*bands, flatness, against]) + 1e-12)
-    return [*decibels[:-2], level.std(), *decibels[-2:], loud.mean()]
+    against = np.square(part).mean() / max(float(np.square(rest).mean()), 1e-12)
+    decibels = 10 * np.log10(np.array([*bands, accent, flatness, against]) + 1e-12)
+    return [*decibels[:-3], level.std(), *decibels[-3:], loud.mean()]
 
 
-def of_recordings(folder: Path, samplerate: int, start: float, seconds: float) -> list[list[float]]:
-    """One row for each recording below `folder`, left channel: networks hear one at a time."""
+def both(guitar: np.ndarray, rest: np.ndarray, samplerate: int) -> Pair:
+    """`describe` of the guitar beside all else, and of all else beside the guitar."""
+    return describe(guitar, rest, samplerate), describe(rest, guitar, samplerate)
+
+
+def of_recordings(folder: Path, samplerate: int, start: float, seconds: float) -> list[Pair]:
+    """`both` of each recording below `folder`, left channel: networks hear one at a time."""
     rows = []
     for pair in find_pairs(folder):
         try:
             parts, rate = read_pair(pair, start, seconds)
             left = resample(parts[:, 0].numpy(), rate, samplerate)
-            rows.append(describe(left[0], left[1], samplerate))
+            rows.append(both(left[0], left[1], samplerate))
         except ValueError as error:
             click.echo(f"{pair.name} is left out: {error}", err=True)
     return rows
 
 
-def of_training(data: BandDataset, count: int) -> list[list[float]]:
-    """One row for each of the first `count` items that have a guitar."""
-    items = (item.numpy() for item in data)
-    heard = islice((stems for stems in items if stems[2].any()), count)
-    return [describe(stems[2], stems[[0, 1, 3]].sum(0), data.samplerate) for stems in heard]
+def of_training(data: BandDataset, count: int) -> list[Pair]:
+    """`both` of each of the first `count` items that have a guitar and something else."""
+    pairs = ((stems[2].numpy(), stems[[0, 1, 3]].sum(0).numpy()) for stems in data)
+    heard = islice((pair for pair in pairs if pair[0].any() and pair[1].any()), count)
+    return [both(*pair, data.samplerate) for pair in heard]
 
 
-def table(sources: dict[str, list[list[float]]]) -> str:
-    """Quantiles of every source, as Markdown."""
-    lines = [["guitars", "quantile", *COLUMNS], ["---", *["---:"] * (len(COLUMNS) + 1)]]
+def table(part: str, sources: dict[str, list[list[float]]]) -> str:
+    """Quantiles of a part in every source, as Markdown."""
+    lines = [[part, "quantile", *COLUMNS], ["---", *["---:"] * (len(COLUMNS) + 1)]]
     for name, rows in sources.items():
         for quantile in QUANTILES:
             values = np.percentile(rows, quantile, axis=0)
@@ -95,7 +105,7 @@ def main(
     folder: Path, sounds: Path | None, count: int, start: float, seconds: float, seed: int
 ) -> None:
     """Guitars of recordings (guitar.ogg beside song.ogg below FOLDER) and of training data, none
-    and all of which are loud."""
+    and all of which are loud; then the same of all else."""
     sources = {"recordings": of_recordings(folder, 22050, start, seconds)}
     if not sources["recordings"]:
         raise click.ClickException(f"no guitar.ogg beside a song.ogg that can be used in {folder}")
@@ -108,7 +118,9 @@ def main(
         except FileNotFoundError as error:
             raise click.ClickException(str(error)) from error
         sources[name] = of_training(data, count)
-    click.echo(table(sources))
+    for number, part in enumerate(PARTS):
+        rows = {name: [pair[number] for pair in pairs] for name, pairs in sources.items()}
+        click.echo(("\n" if number else "") + table(part, rows))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import soundfile
 from click.testing import CliRunner
 
 from recipes.band import guitars
-from recipes.band.guitars import COLUMNS, describe
+from recipes.band.guitars import COLUMNS, PARTS, describe
 
 from .conftest import RATE
 
@@ -36,6 +36,16 @@ def test_a_tone_lies_in_its_band_and_sounds_while_it_sounds():
         describe(np.zeros(RATE), tone, RATE)
 
 
+def test_a_stroke_over_a_hum_is_an_accent():
+    hum = np.sin(2 * np.pi * 1000 * TIME)
+    stroke = hum * np.where(np.abs(TIME - 2) < 0.2, 10, 1)
+    assert described(hum)["accent"] == pytest.approx(0, abs=0.1)
+    assert described(stroke)["accent"] == pytest.approx(20, abs=0.1)
+    swell = np.sin(2 * np.pi * 100 * TIME) * 10 ** np.clip(TIME - 1, 0, 1)
+    low = 0.1 * hum + swell
+    assert described(low)["accent"] == pytest.approx(0, abs=0.1)  # not in the middle
+
+
 def test_the_command_compares_recordings_with_training(tmp_path, monkeypatch):
     monkeypatch.setattr("recipes.band.sounds.bank.TRAIN_FONTS", ())
     rng = np.random.default_rng(0)
@@ -46,19 +56,25 @@ def test_the_command_compares_recordings_with_training(tmp_path, monkeypatch):
     options = [str(tmp_path), "--count", "2", "--seconds", "4"]
     result = CliRunner().invoke(guitars.main, options)
     assert result.exit_code == 0, result.output
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in result.output.splitlines()]
-    assert rows[0] == ["guitars", "quantile", *COLUMNS]
-    names = [row[0] for row in rows[2:]]
-    assert names == [
-        n for n in ("recordings (1)", "training (2)", "training, loud (2)") for _ in "123"
-    ]
-    column = rows[0].index("flatness")
-    median = {row[0]: float(row[column]) for row in rows[3::3]}  # the second of three quantiles
-    assert median["training (2)"] + 2 < median["training, loud (2)"] < median["recordings (1)"]
+    medians = {}
+    for part, text in zip(PARTS, result.output.split("\n\n"), strict=True):
+        rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+        assert rows[0] == [part, "quantile", *COLUMNS]
+        names = [row[0] for row in rows[2:]]
+        assert names == [
+            n for n in ("recordings (1)", "training (2)", "training, loud (2)") for _ in "123"
+        ]
+        for name in ("flatness", "level"):
+            column = rows[0].index(name)  # the second of three quantiles:
+            medians[part, name] = {row[0]: float(row[column]) for row in rows[3::3]}
+    flat = medians["guitars", "flatness"]
+    assert flat["training (2)"] + 2 < flat["training, loud (2)"] < flat["recordings (1)"]
+    level, against = medians["guitars", "level"], medians["all else", "level"]
+    assert all(abs(level[name] + against[name]) < 0.15 for name in level)  # rounded
     soundfile.write(tmp_path / "song" / "guitar.ogg", np.zeros((50 * 8000, 2)), 8000)
     result = CliRunner().invoke(guitars.main, options)
     assert result.exit_code == 1
-    assert "song is left out: a guitar must sound" in result.output
+    assert "song is left out: a part must sound" in result.output
     (tmp_path / "song" / "guitar.ogg").unlink()
     result = CliRunner().invoke(guitars.main, options)
     assert result.exit_code == 1
