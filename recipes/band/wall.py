@@ -16,8 +16,9 @@ from scipy.signal import butter, sosfilt
 
 from .amplifier import Amplifier, Loudspeaker, Takes, draw_loudspeaker, layer
 from .effects import compression, convolve, drive, peaking, random_effects, shelf
+from .render import limit
 from .room import room_response
-from .score import Note, Song
+from .score import STEMS, Note, Song
 
 #: Styles of the composer that are played loud.
 LOUD_STYLES = ("rock", "punk", "metal", "metal", "prog", "game")
@@ -28,7 +29,7 @@ WASH = 0.75  # chance that the drummer keeps time on what rings
 #: What keeps time as General MIDI counts it: hi-hats but for the open one, rides, what shakes; and
 #: what may do so instead: open hi-hat, crashes, rides, china.
 TIMEKEEPERS = (42, 44, 51, 53, 54, 59, 69, 70, 82)
-RINGING = (46, 46, 46, 49, 49, 57, 51, 59, 52)
+RINGING = (46, 46, 49, 49, 57, 51, 52)
 SMASHED = 0.8  # chance that drums are compressed together with their room
 TAKES = Takes((1, 2, 3, 4), (0.3, 0.4, 0.15, 0.15), (0.008, 0.04), (0.0005, 0.005), (0.6, 1.0))
 LOUDSPEAKER = Loudspeaker((45, 90), (4800, 7500), (0, 6), 3.0, (6000, 10000))
@@ -69,11 +70,20 @@ def loud_effects(
         audio, programs = wall(audio, samplerate, rng), ()
         if rng.random() < 0.5:
             return audio
-    elif stem == "bass" and rng.random() < 0.6 and audio.any():
-        audio = growl(audio, samplerate, rng)
+    elif stem == "bass" and audio.any():
+        audio = growl(audio, samplerate, rng) if rng.random() < 0.6 else audio
+        cut = shelf(rng.uniform(200, 600), rng.uniform(-15, 0), samplerate, high=True)
+        audio = sosfilt(cut[None], audio).astype(np.float32)
     elif stem == "drums" and rng.random() < SMASHED and audio.any():
         audio = smash(audio, samplerate, rng)
     return random_effects(audio, stem, programs, samplerate, rng)
+
+
+def loud_levels(stems: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """`stems` ``[K, T]`` with the drums up to 8 dB louder than elsewhere."""
+    gain = np.ones((len(stems), 1), np.float32)
+    gain[STEMS.index("drums")] = 10 ** (rng.uniform(0, 8) / 20)
+    return limit(stems * gain)
 
 
 def wall(audio: np.ndarray, samplerate: int, rng: np.random.Generator) -> np.ndarray:
@@ -122,8 +132,15 @@ def smash(audio: np.ndarray, samplerate: int, rng: np.random.Generator) -> np.nd
         attack=10 ** rng.uniform(-3.5, -2.3),
         release=10 ** rng.uniform(-1.6, -0.7),
     )
-    if rng.random() < 0.5:
-        wet = drive(wet, 10 ** rng.uniform(0, 0.7))
+    if rng.random() < 0.7:
+        wet = drive(wet, 10 ** rng.uniform(0, 1.2))
+    sections = [
+        peaking(10 ** rng.uniform(2.3, 2.8), rng.uniform(-10, 0), 0.7, samplerate),
+        shelf(
+            min(rng.uniform(1200, 3000), 0.45 * samplerate), rng.uniform(0, 12), samplerate, True
+        ),
+    ]
+    wet = sosfilt(np.array(sections), wet).astype(np.float32)
     # Both as loud before they are blended.
     wet *= np.float32(np.sqrt(np.square(audio).mean() / max(float(np.square(wet).mean()), 1e-12)))
-    return audio + np.float32(10 ** (rng.uniform(0, 18) / 20)) * wet
+    return audio + np.float32(10 ** (rng.uniform(3, 24) / 20)) * wet

@@ -12,6 +12,7 @@ from recipes.band.wall import (
     TIMEKEEPERS,
     growl,
     loud_effects,
+    loud_levels,
     loud_song,
     smash,
     wall,
@@ -95,6 +96,17 @@ def test_smashed_drums_ring_between_the_strokes_and_keep_their_onsets():
     assert all(audio.dtype == np.float32 and np.isfinite(audio).all() for audio in out)
     assert np.median([fall(audio) for audio in out]) < 0.7 * fall(hits)
     assert all(fall(audio) > 3 for audio in out)
+
+
+def test_loud_drums_are_louder_beside_the_others_and_nothing_else_changes():
+    stems = 0.02 * np.random.default_rng(0).standard_normal((4, RATE)).astype(np.float32)
+    gains = [loud_levels(stems, np.random.default_rng(seed)) / stems for seed in range(12)]
+    for gain in gains:
+        np.testing.assert_allclose(gain[[0, 2, 3]], 1, rtol=1e-6)
+        np.testing.assert_allclose(gain[1], gain[1, 0], rtol=1e-5)
+    decibels = [20 * np.log10(gain[1, 0]) for gain in gains]
+    assert 0 <= min(decibels) < 2 < 6 < max(decibels) <= 8
+    assert np.abs(loud_levels(20 * stems, np.random.default_rng(0)).sum(0)).max() < 1
 
 
 def written(song: Song, stem: str | None = None) -> list:
