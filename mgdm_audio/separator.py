@@ -22,6 +22,7 @@ from .audio.refine import Refiner
 from .audio.resample import REACH
 from .audio.spectra import band_power
 from .audio.speed import HOP, at_speed, cents, combined
+from .audio.stereo import mid_side
 from .audio.templates import ADAPTIVE, DEFAULT, Refitter
 from .audio.tuning import retuning
 from .devices import explain_memory, free_memory, pick_device
@@ -86,6 +87,8 @@ class Separator:
         speeds: of estimates of the mean, at which the network hears the mixture, one a draw in
             turn, as ratios such as ``(18, 17)``, a semitone higher; by default as the preset has
             them. An estimate that differs with the pitch is averaged over it.
+        mid_side: of estimates of the mean, whether the network hears every other draw of a stereo
+            track as middle and side, in place of left and right; by default as the preset has it.
         retune: of estimates of the mean, whether the network hears music that lies 15 to 50 cents
             off the keys of A = 440 Hz in the nearest key; stems are moved back. One tuning for a
             track. By default as the preset has it: yes, with a quality.
@@ -118,6 +121,7 @@ class Separator:
         templates: int | Sequence[Sequence[int]] | None = None,
         adaptive: bool | None = None,
         speeds: Sequence[tuple[int, int]] | None = None,
+        mid_side: bool | None = None,
         retune: bool | None = None,
         normalize: bool = True,
         compiled: bool = False,
@@ -137,15 +141,16 @@ class Separator:
             templates=None if templates is None else _rounds(templates, preset(quality, sampler)),
             adaptive=False if adaptive is None and templates is not None else adaptive,
             speeds=None if speeds is None else _ratios(speeds),
+            mid_side=mid_side,
             retune=retune,
         )
         if not self.settings.is_mean:
-            if speeds is not None or retune:
+            if speeds is not None or mid_side or retune:
                 raise ValueError(
-                    "speeds and retune are for estimates of the mean, the qualities: "
+                    "speeds, mid_side and retune are for estimates of the mean, the qualities: "
                     "draws begin with noise"
                 )
-            self.settings = replace(self.settings, speeds=((1, 1),), retune=False)
+            self.settings = replace(self.settings, speeds=((1, 1),), mid_side=False, retune=False)
         for name, value in (
             ("steps", self.settings.steps),
             ("draws", self.settings.draws),
@@ -278,6 +283,7 @@ class Separator:
             "templates": [list(windows) for windows in self.settings.templates],
             "adaptive": self.settings.adaptive,
             "speeds": [list(speed) for speed in self.settings.speeds],
+            "mid_side": self.settings.mid_side,
             "retune": self.settings.retune,
             "without": [self.prior.sources[k] for k in self._absent],
             "seed": self.seed,
@@ -368,8 +374,12 @@ class _Run:
         device = separator.device if separator.device.type == "cuda" else "cpu"
         channels = len(self.low)
         sharers = [Sharer(self.length, separator._absent, device) for _ in range(separator.samples)]
-        refiners = [Refiner(self.length, channels, device=device) for _ in range(separator.samples)]
         rounds = separator.settings.templates
+        # Fits of templates weigh the stems' places; twice would be too much of it.
+        refiners = [
+            Refiner(self.length, channels, device=device, placed=not rounds)
+            for _ in range(separator.samples)
+        ]
         settings = ADAPTIVE if separator.settings.adaptive else DEFAULT
         refitters = [
             Refitter(self.length, rounds, device, settings) for _ in range(separator.samples)
@@ -471,14 +481,17 @@ class _Run:
         # Nor does it matter where frames begin: means, which have no noise to differ by, average
         # over that as well. Multiples of the golden ratio spread any number of shifts evenly. And
         # a tone a little higher, of an instrument a little smaller, is as likely as the one given.
+        # What is told apart in middle and side is not what is in left and right.
         polarity = -1 if draw % 2 else 1
         turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
         shift = round(turns % 1 * separator.prior.stride)
         speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
         speed = combined(speed, self.tuning)
-        sampler = placed(separator._sampler(polarity * mixture, on_windows, shift, speed), noise)
-        x0 = sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
-        return polarity * x0
+        turned = separator.settings.mid_side and channels == 2 and draw % 2 == 1
+        heard = polarity * (mid_side(mixture) if turned else mixture)
+        sampler = placed(separator._sampler(heard, on_windows, shift, speed), noise)
+        x0 = polarity * sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
+        return mid_side(x0) if turned else x0
 
     def _finish(
         self, first: int, last: int, begin: int, piece: Tensor, hop: int

@@ -20,11 +20,11 @@ WINDOWS = (4096, 8192)
 EXPONENT = 0.75
 
 
-def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
+def soft_masks(stems: Tensor, mixture: Tensor, window: int, placed: bool = True) -> Tensor:
     """Share the mixture's spectrum among the stems by their power in it (a Wiener filter).
 
     The variances of the filter are the power spectra of the estimated stems, to the `EXPONENT`;
-    of two channels the stems' places between them count as well (`spatial_filter`).
+    of two channels the stems' places between them count as well (`spatial_filter`) if `placed`.
 
     Args:
         stems: ``[C, K, T]``.
@@ -40,7 +40,7 @@ def soft_masks(stems: Tensor, mixture: Tensor, window: int) -> Tensor:
     def given(_: slice, part: Tensor) -> Tensor:
         return shares(power(part).mean(0) if len(part) == 2 else power(part))
 
-    mask(spectra, mixed, window, given)
+    mask(spectra, mixed, window, given, placed)
     return masking_istft(spectra, window, stems.shape[-1])
 
 
@@ -52,7 +52,9 @@ def shares(powers: Tensor, exponent: float = EXPONENT) -> Tensor:
     return weights.div_(weights.sum(-3, keepdim=True))
 
 
-def refine(stems: Tensor, mixture: Tensor, windows: Sequence[int] = WINDOWS) -> Tensor:
+def refine(
+    stems: Tensor, mixture: Tensor, windows: Sequence[int] = WINDOWS, placed: bool = True
+) -> Tensor:
     """Mean of the estimated stems and of the mixture shared out by `soft_masks` in long windows.
 
     An estimate of the posterior mean leaves a little of every stem in every other. Tones, which a
@@ -60,7 +62,7 @@ def refine(stems: Tensor, mixture: Tensor, windows: Sequence[int] = WINDOWS) -> 
 
     Shape: ``[C, K, T]`` and ``[C, T]`` to ``[C, K, T]``. Stems that sum to the mixture still do.
     """
-    masked = sum(soft_masks(stems, mixture, window) for window in windows) / len(windows)
+    masked = sum(soft_masks(stems, mixture, window, placed) for window in windows) / len(windows)
     return (stems + masked) / 2
 
 
@@ -71,6 +73,7 @@ class Refiner:
         length: samples of the whole signal.
         channels: of the signal.
         windows: see `refine`; each a divisor of the longest.
+        placed: see `soft_masks`.
         device: where to compute; pieces come from the CPU and go back there.
     """
 
@@ -80,12 +83,13 @@ class Refiner:
         channels: int,
         windows: Sequence[int] = WINDOWS,
         device: torch.device | str = "cpu",
+        placed: bool = True,
     ):
-        self.windows, self.device = tuple(windows), device
+        self.windows, self.device, self.placed = tuple(windows), device, placed
         longest = max(self.windows)
         # A sample depends on what is up to a window away, in frames that lie on multiples of hops;
-        # in stereo, on the segments of these frames and of their neighbours as well.
-        stereo = channels == 2
+        # where places count, on the segments of these frames and of their neighbours as well.
+        stereo = placed and channels == 2
         quantum, halo = (SEGMENT, (REACH + 2) * SEGMENT) if stereo else (longest // 2, longest)
         self.chunker = Chunker(length, quantum, halo)
 
@@ -98,5 +102,5 @@ class Refiner:
         """
         for first, last, begin, piece in self.chunker.push(stems):
             part = torch.from_numpy(mixture[:, begin : begin + piece.shape[-1]]).to(self.device)
-            refined = refine(piece.to(self.device), part, self.windows)
+            refined = refine(piece.to(self.device), part, self.windows, self.placed)
             yield refined[..., first - begin : last - begin].cpu()

@@ -1,7 +1,8 @@
-"""Panning as a clue: a Wiener filter over the two channels of a stereo mixture."""
+"""Panning as a clue: middle and side, and a Wiener filter over both channels of a mixture."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -15,6 +16,16 @@ REACH = 4
 
 #: Part of every stem's spatial covariance that has no direction: estimates are not pure.
 DIFFUSE = 0.05
+
+
+def mid_side(audio: Tensor) -> Tensor:
+    """Left and right ``[2, ...]`` as middle and side, of the same energy, or these as those.
+
+    The side has nothing of what is in the middle, where basses, drums and voices usually are, and
+    most of guitars that were recorded twice and panned apart.
+    """
+    left, right = audio
+    return torch.stack([left + right, left - right]) / math.sqrt(2)
 
 
 def places(stems: Tensor, frames: int) -> tuple[Tensor, Tensor]:
@@ -70,11 +81,15 @@ def spatial_filter(shares: Tensor, mixture: Tensor, left: Tensor, cross: Tensor)
 
 
 def mask(
-    spectra: Tensor, mixture: Tensor, window: int, shares: Callable[[slice, Tensor], Tensor]
+    spectra: Tensor,
+    mixture: Tensor,
+    window: int,
+    shares: Callable[[slice, Tensor], Tensor],
+    placed: bool = True,
 ) -> None:
     """Overwrite stems' spectra by their shares of the mixture's, a segment at a time.
 
-    Two channels go through `spatial_filter`, with the `places` that the stems had.
+    Two channels go through `spatial_filter`, with the `places` that the stems had, if `placed`.
 
     Args:
         spectra: complex ``[C, K, N, bins]``, from `masking_stft`.
@@ -84,7 +99,7 @@ def mask(
             of two channels ``[K, n, bins]``, else ``[K, n, bins]`` or one for each channel.
     """
     frames = max(2 * SEGMENT // window, 1)
-    left, cross = places(spectra, frames) if len(spectra) == 2 else (None, None)
+    left, cross = places(spectra, frames) if placed and len(spectra) == 2 else (None, None)
     for number, part in enumerate(spectra.split(frames, 2)):
         here = slice(number * frames, number * frames + part.shape[2])
         given, own = shares(here, part), mixture[:, here]

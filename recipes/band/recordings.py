@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import soundfile
@@ -44,27 +45,46 @@ def read_pair(folder: Path, start: float, seconds: float) -> tuple[Tensor, int]:
     return torch.stack([part[:, :length] for part in parts]), rates[0][0]
 
 
-def score(separator: Separator, parts: Tensor, samplerate: int) -> tuple[float, dict[str, float]]:
-    """SI-SDRi of the guitar (dB, mono, silent windows skipped), and each stem's share of energy."""
+class Score(NamedTuple):
+    """SI-SDRi of a guitar in dB, of its channels' mean and of all channels as one signal, and each
+    stem's share of the energy."""
+
+    mono: float
+    stereo: float
+    shares: dict[str, float]
+
+
+def score(separator: Separator, parts: Tensor, samplerate: int) -> Score:
+    """Separate guitar and the rest ``[2, channels, T]``, and see what became of the guitar."""
     stems = separator.separate(parts.sum(0), samplerate).stems
-    truth = parts.mean(1)
-    guitar = stems["guitar"].mean(0)
-    estimate = torch.stack([guitar, truth.sum(0) - guitar])
+
+    def improvement(truth: Tensor, guitar: Tensor) -> float:
+        estimate = torch.stack([guitar, truth.sum(0) - guitar])
+        return si_sdr_improvement(estimate, truth, samplerate, silent="skip")[0].item()
+
+    mono = improvement(parts.mean(1), stems["guitar"].mean(0))
+    stereo = improvement(parts.flatten(1), stems["guitar"].flatten())
     energy = {name: float(stem.square().sum()) for name, stem in stems.items()}
     shares = {name: value / (sum(energy.values()) or 1.0) for name, value in energy.items()}
-    return si_sdr_improvement(estimate, truth, samplerate, silent="skip")[0].item(), shares
+    return Score(mono, stereo, shares)
 
 
-def table(rows: Sequence[tuple[str, float, dict[str, float]]]) -> str:
+def table(rows: Sequence[tuple[str, Score]]) -> str:
     """One row a song, and their mean, as Markdown."""
-    stems = list(rows[0][2])
-    lines = [["song", "guitar SI-SDRi", *(f"energy in {stem}" for stem in stems)]]
-    lines.append(["---"] + ["---:"] * (len(stems) + 1))
-    for name, value, shares in rows:
-        lines.append([name, f"{value:.2f}", *(f"{shares[stem]:.2f}" for stem in stems)])
-    known = [value for _, value, _ in rows if value == value]
-    lines.append(["mean", f"{sum(known) / max(len(known), 1):.2f}", *[""] * len(stems)])
+    stems = list(rows[0][1].shares)
+    lines = [["song", "guitar SI-SDRi", "in stereo", *(f"energy in {stem}" for stem in stems)]]
+    lines.append(["---"] + ["---:"] * (len(stems) + 2))
+    for name, found in rows:
+        lines.append([name, f"{found.mono:.2f}", f"{found.stereo:.2f}"])
+        lines[-1] += [f"{found.shares[stem]:.2f}" for stem in stems]
+    means = (_mean([getattr(found, key) for _, found in rows]) for key in ("mono", "stereo"))
+    lines.append(["mean", *(f"{mean:.2f}" for mean in means), *[""] * len(stems)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _mean(values: Sequence[float]) -> float:
+    known = [value for value in values if value == value]
+    return sum(known) / max(len(known), 1)
 
 
 @click.command()
@@ -76,22 +96,28 @@ def table(rows: Sequence[tuple[str, float, dict[str, float]]]) -> str:
     default=True,
     help="Whether music is brought into tune first, as `mgdm-separate` does.",
 )
+@click.option(
+    "--mid-side/--no-mid-side",
+    default=None,
+    help="Whether every other estimate hears middle and side; by default as the quality has it.",
+)
 @click.option("--without", metavar="NAME,...", help="Stems that none of the songs has.")
 @click.option("--start", default=45.0, help="Seconds into each song.")
 @click.option("--seconds", default=40.0, help="Of each song.")
-def main(folders, prior, quality, retune, without, start, seconds) -> None:
+def main(folders, prior, quality, retune, mid_side, without, start, seconds) -> None:
     """How well the guitar of real recordings is told apart."""
     try:
         without = split_names("--without", without) or ()
-        separator = Separator(prior, quality=quality, retune=retune, without=without)
+        settings = {"retune": retune, "mid_side": mid_side, "without": without}
+        separator = Separator(prior, quality=quality, **settings)
         if "guitar" not in separator.sources:
             raise ValueError("the guitar is what is scored")
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     rows = []
     for pair in (pair for folder in folders for pair in find_pairs(folder)):
-        rows.append((pair.name, *score(separator, *read_pair(pair, start, seconds))))
-        click.echo(f"{pair.name}: {rows[-1][1]:.2f} dB", err=True)
+        rows.append((pair.name, score(separator, *read_pair(pair, start, seconds))))
+        click.echo(f"{pair.name}: {rows[-1][1].mono:.2f} dB", err=True)
     if not rows:
         raise click.ClickException(f"no guitar.ogg beside a song.ogg below {folders[0]}")
     click.echo(table(rows))

@@ -48,10 +48,17 @@ class Known:
 
 def test_the_score_is_how_much_less_of_the_rest_is_left(songs):
     parts, rate = read_pair(songs / "one", 0.0, 10.0)
-    value, shares = score(Known(parts, 0.1), parts, rate)
-    assert value == pytest.approx(20.0, abs=0.3)  # a tenth of the amplitude
-    assert score(Known(parts, 1.0), parts, rate)[0] == pytest.approx(0.0, abs=0.01)
-    assert sum(shares.values()) == pytest.approx(1.0)
+    found = score(Known(parts, 0.1), parts, rate)
+    assert found.mono == pytest.approx(20.0, abs=0.3)  # a tenth of the amplitude
+    assert found.stereo == pytest.approx(20.0, abs=0.3)
+    assert score(Known(parts, 1.0), parts, rate).mono == pytest.approx(0.0, abs=0.01)
+    assert sum(found.shares.values()) == pytest.approx(1.0)
+    swapped = Known(parts, 0.1)  # what is wrong with the channels is heard in stereo alone
+    swapped.stems["guitar"] = swapped.stems["guitar"].flip(0)
+    swapped.stems["drums"] = parts.sum(0) - swapped.stems["guitar"]
+    found = score(swapped, parts, rate)
+    assert found.mono == pytest.approx(20.0, abs=0.3)
+    assert found.stereo < -3
 
 
 def test_the_command_prints_a_table_and_names_what_is_missing(songs):
@@ -59,7 +66,14 @@ def test_the_command_prints_a_table_and_names_what_is_missing(songs):
         main, [str(songs), "--start", "0", "--seconds", "5", "--quality", "fast"]
     )
     assert result.exit_code == 0, result.output
-    assert "| two |" in result.output
+    header, _, *rows, means = [line.split("|")[1:-1] for line in result.output.splitlines()[-5:]]
+    assert [cell.strip() for cell in header[:4]] == [
+        "song", "guitar SI-SDRi", "in stereo", "energy in bass"
+    ]  # fmt: skip
+    assert [row[0].strip() for row in rows] == ["one", "two"]
+    for column in (1, 2):
+        values = [float(row[column]) for row in rows]
+        assert float(means[column]) == pytest.approx(sum(values) / 2, abs=0.011)
     assert "energy in piano" in result.output
     result = CliRunner().invoke(
         main, [str(songs), "--start", "8", "--quality", "fast", "--without", "piano"]

@@ -11,6 +11,7 @@ import mgdm_audio
 from mgdm_audio import AudioFileError
 from mgdm_audio import separator as module
 from mgdm_audio.audio.absent import share_absent
+from mgdm_audio.audio.refine import refine
 from mgdm_audio.audio.templates import FitSettings, refit
 from mgdm_audio.noise import PlacedNoise
 from mgdm_audio.presets import SAMPLER_PRESETS, WINDOWS
@@ -76,16 +77,28 @@ def test_means_differ_by_polarity_and_by_where_frames_begin(prior):
     assert not shifted[..., :shift].any()
 
 
+def refined(result, placed: bool) -> torch.Tensor:
+    """`refine` of what a separation without it found, ``[C, K, T]``."""
+    return refine(torch.stack(list(result.stems.values()), 1), result.mixture, placed=placed)
+
+
+def test_places_count_once_in_the_masks_or_in_the_templates(prior):
+    mixture = music(1.5, 22050, 2)
+    plain = separate(prior, mixture, 22050, quality="fast", refine=False)
+    masked = separate(prior, mixture, 22050, quality="fast", templates=0)
+    found = torch.stack(list(masked.stems.values()), 1)
+    torch.testing.assert_close(found, refined(plain, placed=True), atol=1e-4, rtol=0)
+    assert (found - refined(plain, placed=False)).abs().max() > 1e-3
+
+
 def test_templates_are_a_stage_of_their_own(prior):
-    """Fitted stems are `refit` of those without, and go with the refinement."""
+    """Fitted stems are `refit` of refined ones, and go with the refinement."""
     mixture = music(1.5, 22050, 2)
     rounds = ((2048, 1024), (512,))
-    none, fitted = (
-        separate(prior, mixture, 22050, quality="fast", templates=given) for given in ((), rounds)
-    )
+    none = separate(prior, mixture, 22050, quality="fast", refine=False)
+    fitted = separate(prior, mixture, 22050, quality="fast", templates=rounds)
     names = list(none.stems)
-    stems = torch.stack([none.stems[name] for name in names], 1)
-    expected = refit(stems, torch.from_numpy(mixture), rounds)
+    expected = refit(refined(none, placed=False), torch.from_numpy(mixture), rounds)
     for k, name in enumerate(names):
         torch.testing.assert_close(fitted.stems[name], expected[:, k], atol=1e-4, rtol=0)
     assert fitted.settings["templates"] == [[2048, 1024], [512]]
@@ -102,11 +115,9 @@ def test_the_second_round_of_a_quality_adapts_one_that_is_asked_for_does_not(
     never = FitSettings(again=(0.0, 1e-9))
     monkeypatch.setattr("mgdm_audio.separator.ADAPTIVE", never)
     mixture = music(1.5, 22050, 2)
-    none, fitted = (
-        separate(prior, mixture, 22050, quality="balanced", templates=rounds)
-        for rounds in (0, given)
-    )
-    stems = torch.stack(list(none.stems.values()), 1)
+    none = separate(prior, mixture, 22050, quality="balanced", refine=False)
+    fitted = separate(prior, mixture, 22050, quality="balanced", templates=given)
+    stems = refined(none, placed=False)
     results = [
         refit(stems, torch.from_numpy(mixture), 2 * (WINDOWS,), s) for s in (never, FitSettings())
     ]
