@@ -25,8 +25,8 @@ class Preset:
         adaptive: rounds after the first count as far as its spectra fit; otherwise in full.
         speeds: at which the network hears the mixture, one a draw in turn, as ratios (numerator,
             denominator) to the speed that it has. For means, which have no noise to be moved along.
-        mid_side: whether it hears every other draw of a stereo track as middle and side, in place
-            of left and right (`mgdm_audio.audio.stereo.mid_side`). For means, too.
+        mid_side: whether it hears one draw in three of a stereo track as mid and side, in place of
+            left and right (`mgdm_audio.audio.stereo.mid_side`). For means, too.
         retune: whether it hears music that lies between two keys in the nearest one, by another
             speed (`mgdm_audio.audio.tuning`). For means, too.
     """
@@ -83,10 +83,11 @@ MEAN = Preset(
     retune=True,
 )
 
-#: ``--quality``; `recipes/bench` measures what each is worth. One conditional step without noise
-#: estimates the posterior mean, which no single draw of more steps beats in SI-SDR. Averaged ones
-#: differ in polarity, in where the frames lie, by a semitone, and in which channels of a stereo
-#: track they hear. Fits of templates bring more than further calls.
+#: ``--quality``; `recipes/bench` measures what each is worth, and `recipes.band.stereo` what mid
+#: and side are. One conditional step without noise estimates the posterior mean, which no single
+#: draw of more steps beats in SI-SDR. Averaged ones differ in polarity, in where the frames lie,
+#: by a semitone, and in which channels of a stereo track they hear. Fits of templates bring more
+#: than further calls.
 QUALITIES = {
     "fast": MEAN,
     "balanced": replace(MEAN, draws=3, speeds=SPEEDS, mid_side=True, templates=2 * (WINDOWS,)),

@@ -87,8 +87,9 @@ class Separator:
         speeds: of estimates of the mean, at which the network hears the mixture, one a draw in
             turn, as ratios such as ``(18, 17)``, a semitone higher; by default as the preset has
             them. An estimate that differs with the pitch is averaged over it.
-        mid_side: of estimates of the mean, whether the network hears every other draw of a stereo
-            track as middle and side, in place of left and right; by default as the preset has it.
+        mid_side: of estimates of the mean, whether the network hears one draw in three of a stereo
+            track, the second first, as mid and side in place of left and right; by default as the
+            preset has it.
         retune: of estimates of the mean, whether the network hears music that lies 15 to 50 cents
             off the keys of A = 440 Hz in the nearest key; stems are moved back. One tuning for a
             track. By default as the preset has it: yes, with a quality.
@@ -159,6 +160,8 @@ class Separator:
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if mid_side and self.settings.draws * samples < 2:
+            raise ValueError("mid_side is for the mean of several draws, of which there is one")
         if self.settings.sampler == "conditional" and not self.prior.conditional:
             raise ValueError(
                 f"the prior {self.prior.name!r} takes no mixture noise level, so the sampler "
@@ -377,7 +380,7 @@ class _Run:
         rounds = separator.settings.templates
         # Fits of templates weigh the stems' places; twice would be too much of it.
         refiners = [
-            Refiner(self.length, channels, device=device, placed=not rounds)
+            Refiner(self.length, channels, device=device, spatial=not rounds)
             for _ in range(separator.samples)
         ]
         settings = ADAPTIVE if separator.settings.adaptive else DEFAULT
@@ -477,21 +480,21 @@ class _Run:
             advance()
 
         # Music has no polarity, the network's error has: turning every other draw averages it out
-        # (wholly so where draws are even in number).
+        # (wholly so where draws are even in number, and alike otherwise).
         # Nor does it matter where frames begin: means, which have no noise to differ by, average
         # over that as well. Multiples of the golden ratio spread any number of shifts evenly. And
         # a tone a little higher, of an instrument a little smaller, is as likely as the one given.
-        # What is told apart in middle and side is not what is in left and right.
+        # What mid and side tell apart left and right may not.
         polarity = -1 if draw % 2 else 1
         turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
         shift = round(turns % 1 * separator.prior.stride)
         speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
         speed = combined(speed, self.tuning)
-        turned = separator.settings.mid_side and channels == 2 and draw % 2 == 1
-        heard = polarity * (mid_side(mixture) if turned else mixture)
+        as_mid_side = separator.settings.mid_side and channels == 2 and draw % 3 == 1
+        heard = polarity * (mid_side(mixture) if as_mid_side else mixture)
         sampler = placed(separator._sampler(heard, on_windows, shift, speed), noise)
         x0 = polarity * sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
-        return mid_side(x0) if turned else x0
+        return mid_side(x0) if as_mid_side else x0
 
     def _finish(
         self, first: int, last: int, begin: int, piece: Tensor, hop: int

@@ -20,16 +20,17 @@ WINDOWS = (4096, 8192)
 EXPONENT = 0.75
 
 
-def soft_masks(stems: Tensor, mixture: Tensor, window: int, placed: bool = True) -> Tensor:
+def soft_masks(stems: Tensor, mixture: Tensor, window: int, spatial: bool = True) -> Tensor:
     """Share the mixture's spectrum among the stems by their power in it (a Wiener filter).
 
     The variances of the filter are the power spectra of the estimated stems, to the `EXPONENT`;
-    of two channels the stems' places between them count as well (`spatial_filter`) if `placed`.
+    of two channels the stems' places between them count as well (`spatial_filter`) if `spatial`.
 
     Args:
         stems: ``[C, K, T]``.
         mixture: ``[C, T]``.
         window: of the STFT, see `masking_stft`.
+        spatial: whether places count.
 
     Returns:
         ``[C, K, T]``, summing to the mixture over `K` up to rounding.
@@ -40,7 +41,7 @@ def soft_masks(stems: Tensor, mixture: Tensor, window: int, placed: bool = True)
     def given(_: slice, part: Tensor) -> Tensor:
         return shares(power(part).mean(0) if len(part) == 2 else power(part))
 
-    mask(spectra, mixed, window, given, placed)
+    mask(spectra, mixed, window, given, spatial)
     return masking_istft(spectra, window, stems.shape[-1])
 
 
@@ -53,7 +54,7 @@ def shares(powers: Tensor, exponent: float = EXPONENT) -> Tensor:
 
 
 def refine(
-    stems: Tensor, mixture: Tensor, windows: Sequence[int] = WINDOWS, placed: bool = True
+    stems: Tensor, mixture: Tensor, windows: Sequence[int] = WINDOWS, spatial: bool = True
 ) -> Tensor:
     """Mean of the estimated stems and of the mixture shared out by `soft_masks` in long windows.
 
@@ -62,7 +63,7 @@ def refine(
 
     Shape: ``[C, K, T]`` and ``[C, T]`` to ``[C, K, T]``. Stems that sum to the mixture still do.
     """
-    masked = sum(soft_masks(stems, mixture, window, placed) for window in windows) / len(windows)
+    masked = sum(soft_masks(stems, mixture, window, spatial) for window in windows) / len(windows)
     return (stems + masked) / 2
 
 
@@ -73,7 +74,7 @@ class Refiner:
         length: samples of the whole signal.
         channels: of the signal.
         windows: see `refine`; each a divisor of the longest.
-        placed: see `soft_masks`.
+        spatial: see `soft_masks`.
         device: where to compute; pieces come from the CPU and go back there.
     """
 
@@ -83,13 +84,13 @@ class Refiner:
         channels: int,
         windows: Sequence[int] = WINDOWS,
         device: torch.device | str = "cpu",
-        placed: bool = True,
+        spatial: bool = True,
     ):
-        self.windows, self.device, self.placed = tuple(windows), device, placed
+        self.windows, self.device, self.spatial = tuple(windows), device, spatial
         longest = max(self.windows)
         # A sample depends on what is up to a window away, in frames that lie on multiples of hops;
         # where places count, on the segments of these frames and of their neighbours as well.
-        stereo = placed and channels == 2
+        stereo = spatial and channels == 2
         quantum, halo = (SEGMENT, (REACH + 2) * SEGMENT) if stereo else (longest // 2, longest)
         self.chunker = Chunker(length, quantum, halo)
 
@@ -102,5 +103,5 @@ class Refiner:
         """
         for first, last, begin, piece in self.chunker.push(stems):
             part = torch.from_numpy(mixture[:, begin : begin + piece.shape[-1]]).to(self.device)
-            refined = refine(piece.to(self.device), part, self.windows, self.placed)
+            refined = refine(piece.to(self.device), part, self.windows, self.spatial)
             yield refined[..., first - begin : last - begin].cpu()

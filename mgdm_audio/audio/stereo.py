@@ -1,4 +1,4 @@
-"""Panning as a clue: middle and side, and a Wiener filter over both channels of a mixture."""
+"""Panning as a clue: mid and side, and a Wiener filter over both channels of a mixture."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ DIFFUSE = 0.05
 
 
 def mid_side(audio: Tensor) -> Tensor:
-    """Left and right ``[2, ...]`` as middle and side, of the same energy, or these as those.
+    """Left and right ``[2, ...]`` as mid and side, of the same energy, or mid and side as those.
 
-    The side has nothing of what is in the middle, where basses, drums and voices usually are, and
-    most of guitars that were recorded twice and panned apart.
+    The side holds nothing of what is panned to the centre, as basses, voices and most drums are,
+    but half the energy of guitars that were recorded twice and panned apart.
     """
     left, right = audio
     return torch.stack([left + right, left - right]) / math.sqrt(2)
@@ -85,11 +85,11 @@ def mask(
     mixture: Tensor,
     window: int,
     shares: Callable[[slice, Tensor], Tensor],
-    placed: bool = True,
+    spatial: bool = True,
 ) -> None:
     """Overwrite stems' spectra by their shares of the mixture's, a segment at a time.
 
-    Two channels go through `spatial_filter`, with the `places` that the stems had, if `placed`.
+    Two channels go through `spatial_filter`, with the `places` that the stems had, if `spatial`.
 
     Args:
         spectra: complex ``[C, K, N, bins]``, from `masking_stft`.
@@ -97,9 +97,10 @@ def mask(
         window: of the STFT.
         shares: called with the segment's frames and the stems' spectra there ``[C, K, n, bins]``;
             of two channels ``[K, n, bins]``, else ``[K, n, bins]`` or one for each channel.
+        spatial: whether the places of two channels' stems count.
     """
     frames = max(2 * SEGMENT // window, 1)
-    left, cross = places(spectra, frames) if placed and len(spectra) == 2 else (None, None)
+    left, cross = places(spectra, frames) if spatial and len(spectra) == 2 else (None, None)
     for number, part in enumerate(spectra.split(frames, 2)):
         here = slice(number * frames, number * frames + part.shape[2])
         given, own = shares(here, part), mixture[:, here]

@@ -38,7 +38,7 @@ def describe(part: np.ndarray, rest: np.ndarray, samplerate: int) -> list[float]
         ValueError: the part is silent, or shorter than a frame.
     """
     if len(part) < SIZE or not part.any():
-        raise ValueError(f"a part must sound and last {SIZE} samples or more")
+        raise ValueError(f"must sound and last {SIZE} samples or more")
     frames = np.lib.stride_tricks.sliding_window_view(part, SIZE)[::HOP] * np.hanning(SIZE)
     power = np.abs(np.fft.rfft(frames)) ** 2
     frequency = np.fft.rfftfreq(SIZE, 1 / samplerate)
@@ -59,8 +59,18 @@ def describe(part: np.ndarray, rest: np.ndarray, samplerate: int) -> list[float]
 
 
 def both(guitar: np.ndarray, rest: np.ndarray, samplerate: int) -> Pair:
-    """`describe` of the guitar beside all else, and of all else beside the guitar."""
-    return describe(guitar, rest, samplerate), describe(rest, guitar, samplerate)
+    """`describe` of the guitar beside all else, and of all else beside the guitar.
+
+    Raises:
+        ValueError: one of them is silent, or shorter than a frame.
+    """
+    found = []
+    for name, part, other in (("the guitar", guitar, rest), ("all else", rest, guitar)):
+        try:
+            found.append(describe(part, other, samplerate))
+        except ValueError as error:
+            raise ValueError(f"{name} {error}") from None
+    return found[0], found[1]
 
 
 def of_recordings(folder: Path, samplerate: int, start: float, seconds: float) -> list[Pair]:

@@ -58,12 +58,13 @@ def score(separator: Separator, parts: Tensor, samplerate: int) -> Score:
     """Separate guitar and the rest ``[2, channels, T]``, and see what became of the guitar."""
     stems = separator.separate(parts.sum(0), samplerate).stems
 
-    def improvement(truth: Tensor, guitar: Tensor) -> float:
-        estimate = torch.stack([guitar, truth.sum(0) - guitar])
-        return si_sdr_improvement(estimate, truth, samplerate, silent="skip")[0].item()
+    def improvement(truth: Tensor, guitar: Tensor, channels: int = 1) -> float:
+        estimate, rate = torch.stack([guitar, truth.sum(0) - guitar]), channels * samplerate
+        return si_sdr_improvement(estimate, truth, rate, silent="skip")[0].item()
 
     mono = improvement(parts.mean(1), stems["guitar"].mean(0))
-    stereo = improvement(parts.flatten(1), stems["guitar"].flatten())
+    # Sample after sample of all channels, so that windows and scale are common to them.
+    stereo = improvement(parts.mT.flatten(1), stems["guitar"].mT.flatten(), parts.shape[1])
     energy = {name: float(stem.square().sum()) for name, stem in stems.items()}
     shares = {name: value / (sum(energy.values()) or 1.0) for name, value in energy.items()}
     return Score(mono, stereo, shares)
@@ -99,7 +100,7 @@ def _mean(values: Sequence[float]) -> float:
 @click.option(
     "--mid-side/--no-mid-side",
     default=None,
-    help="Whether every other estimate hears middle and side; by default as the quality has it.",
+    help="Whether one estimate in three hears mid and side; by default as the quality has it.",
 )
 @click.option("--without", metavar="NAME,...", help="Stems that none of the songs has.")
 @click.option("--start", default=45.0, help="Seconds into each song.")

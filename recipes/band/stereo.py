@@ -26,10 +26,11 @@ from .room import room_response
 
 DISTANCE = (0.2, 0.9)  # of the guitar from the middle; 1 is all the way to one side
 OPPOSITE = (0.3, 1.2)  # distance of the piano, on the other side, in those of the guitar
+SEVERAL = [name for name, quality in QUALITIES.items() if quality.mid_side]
 WET = {"bass": (-20, -16), "drums": (-20, -8), "guitar": (-20, -8), "piano": (-20, -8)}  # dB
 
 
-def placed(stems: Tensor, names: Sequence[str], samplerate: int, seed: int) -> Tensor:
+def panned(stems: Tensor, names: Sequence[str], samplerate: int, seed: int) -> Tensor:
     """Stems ``[K, T]`` in stereo ``[K, 2, T]``, panned by constant power, each in a room."""
     rng = np.random.default_rng(seed)
     guitar = rng.choice([-1, 1]) * rng.uniform(*DISTANCE)
@@ -46,36 +47,41 @@ def placed(stems: Tensor, names: Sequence[str], samplerate: int, seed: int) -> T
 
 
 def score(separator: Separator, stems: Tensor) -> Tensor:
-    """SI-SDRi ``[K]`` of stems ``[K, 2, T]``, both channels as one signal (dB, silence skipped)."""
+    """SI-SDRi ``[K]`` of stems ``[K, 2, T]`` in dB, silence skipped.
+
+    Both channels are one signal, sample after sample, so that windows and scale are common to them.
+    """
     rate = separator.prior.samplerate
     found = separator.separate_tensor(stems.sum(0), rate)
     estimate = torch.stack([found[name] for name in separator.sources])
-    return si_sdr_improvement(estimate.flatten(1), stems.flatten(1), rate, silent="skip")
+    signals = (x.mT.flatten(1) for x in (estimate, stems))
+    return si_sdr_improvement(*signals, 2 * rate, silent="skip")
 
 
 @click.command(context_settings={"show_default": True})
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--prior", "name", default="band")
 @click.option("--count", type=click.IntRange(1), help="Use the first COUNT tracks of each folder.")
-@click.option("--quality", type=click.Choice(list(QUALITIES)), default="balanced")
+@click.option("--quality", type=click.Choice(SEVERAL), default="balanced")
 def main(folders: tuple[Path, ...], name: str, count: int | None, quality: str):
-    """SI-SDRi on the rendered sets FOLDERS, panned, with every other estimate of left and right and
-    of middle and side."""
+    """SI-SDRi on the rendered sets FOLDERS, panned: with all estimates of left and right, and with
+    one in three of mid and side."""
     prior = load_prior(name, "cpu")
     if unknown := [stem for stem in prior.sources if stem not in WET]:
         raise click.UsageError(f"where {unknown[0]} stands is not known, only {', '.join(WET)}")
     ways = {
         heard: Separator(prior, device="cpu", quality=quality, mid_side=mid_side)
-        for heard, mid_side in (("left and right", False), ("and middle and side", True))
+        for heard, mid_side in (("left and right", False), ("and mid and side", True))
     }
-    lines = [["set", "heard", *prior.sources, "mean"], ["---"] * 2 + ["---:"] * 5]
+    lines = [["set", "heard", *prior.sources, "mean"], ["---"] * 2]
+    lines[1] += ["---:"] * (len(prior.sources) + 1)
     click.echo("\n".join(map(_row, lines)))
     for folder in folders:
         try:
             tracks = load_tracks(folder, prior.sources, count=count)
         except FileNotFoundError as error:
             raise click.ClickException(str(error)) from error
-        tracks = [placed(t, prior.sources, prior.samplerate, n) for n, t in enumerate(tracks)]
+        tracks = [panned(t, prior.sources, prior.samplerate, n) for n, t in enumerate(tracks)]
         for heard, separator in ways.items():
             found = [
                 score(separator, track) for track in tqdm(tracks, heard, leave=False, disable=None)

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from mgdm_audio import Separator
 from mgdm_audio.audio import resample
+from mgdm_audio.audio.refine import refine
 from mgdm_audio.audio.templates import ADAPTIVE, FitSettings, Refitter, template_masks
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
@@ -94,7 +95,8 @@ def from_recordings(
 
 def _estimate(separator: Separator, mixture: Tensor) -> Tensor:
     stems = separator.separate(mixture, separator.prior.samplerate).stems
-    return torch.stack([stems[name] for name in separator.prior.sources], 1)
+    stems = torch.stack([stems[name] for name in separator.prior.sources], 1)
+    return refine(stems, mixture, spatial=False)  # as where templates follow
 
 
 def score(trial: Trial, excerpt: Excerpt, prior: Prior) -> float:
@@ -160,7 +162,7 @@ def main(folders, recordings, texts, name, quality, count, seconds) -> None:
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     prior = load_prior(name, "cpu")
-    separator = Separator(prior, quality=quality, templates=())
+    separator = Separator(prior, quality=quality, refine=False)
     sets = {folder.name: from_tracks(folder, separator, count) for folder in folders}
     if recordings:
         sets["recordings' guitar"] = from_recordings(recordings, separator, seconds=seconds)

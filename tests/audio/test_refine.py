@@ -110,19 +110,19 @@ def test_silence_is_no_division_by_zero():
     assert torch.equal(refine(silence, silence.sum(1)), silence)
 
 
-@pytest.mark.parametrize("channels", [1, 2, 3])
+@pytest.mark.parametrize(("channels", "spatial"), [(1, True), (2, True), (2, False), (3, True)])
 @pytest.mark.parametrize("parts", [[1], [0.003, 0.5, 0.375, 0.122], [0.23] * 5])
-def test_pieces_give_what_the_whole_gives(channels, parts):
-    length = 800_000 if channels == 2 else 40_000  # stereo looks nine seconds ahead
+def test_pieces_give_what_the_whole_gives(channels, spatial, parts):
+    length = 800_000 if channels == 2 and spatial else 40_000  # stereo looks nine seconds ahead
     pieces = [int(part * length) for part in parts]
     pieces[-1] += max(length - sum(pieces), 0)
     stems = noise(channels, length=length) * torch.linspace(1, 0.01, length)
     mixture = stems.sum(1) + 0.1 * noise(channels, sources=1, length=length, seed=2)[:, 0]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    refiner, done, start = Refiner(length, channels, device=device), [], 0
+    refiner, done, start = Refiner(length, channels, device=device, spatial=spatial), [], 0
     filled = torch.nn.functional.pad(stems, (0, max(sum(pieces) - length, 0)))
     for size in pieces:
         done += refiner.push(filled[..., start : start + size], np.asarray(mixture))
         start += size
-    whole = refine(stems, mixture)
+    whole = refine(stems, mixture, spatial=spatial)
     torch.testing.assert_close(torch.cat(done, -1), whole, atol=1e-4, rtol=0)

@@ -74,7 +74,9 @@ def test_the_command_compares_recordings_with_training(tmp_path, monkeypatch):
     soundfile.write(tmp_path / "song" / "guitar.ogg", np.zeros((50 * 8000, 2)), 8000)
     result = CliRunner().invoke(guitars.main, options)
     assert result.exit_code == 1
-    assert "song is left out: a part must sound" in result.output
+    assert "song is left out: the guitar must sound" in result.output
+    with pytest.raises(ValueError, match="all else must sound"):
+        guitars.both(np.ones(RATE), np.zeros(RATE), RATE)
     (tmp_path / "song" / "guitar.ogg").unlink()
     result = CliRunner().invoke(guitars.main, options)
     assert result.exit_code == 1

@@ -9,7 +9,7 @@ import torch
 from click.testing import CliRunner
 
 from recipes.band.score import STEMS
-from recipes.band.stereo import main, placed, score
+from recipes.band.stereo import main, panned, score
 
 from .conftest import RATE
 
@@ -17,7 +17,7 @@ from .conftest import RATE
 def test_guitar_and_piano_stand_apart_and_the_rest_in_the_middle():
     stems = torch.randn(4, RATE, generator=torch.Generator().manual_seed(0))
     for seed in range(8):
-        power = placed(stems, STEMS, RATE, seed).square().mean(-1)
+        power = panned(stems, STEMS, RATE, seed).square().mean(-1)
         balance = dict(
             zip(STEMS, ((power[:, 1] - power[:, 0]) / power.sum(1)).tolist(), strict=True)
         )
@@ -26,7 +26,7 @@ def test_guitar_and_piano_stand_apart_and_the_rest_in_the_middle():
         assert balance["guitar"] * balance["piano"] < 0
         # As loud as before but for the room.
         np.testing.assert_allclose(power.sum(1), stems.square().mean(-1), rtol=0.25)
-    torch.testing.assert_close(placed(stems, STEMS, RATE, 3), placed(stems, STEMS, RATE, 3))
+    torch.testing.assert_close(panned(stems, STEMS, RATE, 3), panned(stems, STEMS, RATE, 3))
 
 
 class Known:
@@ -44,8 +44,15 @@ class Known:
 
 
 def test_the_score_is_of_both_channels():
-    stems = torch.randn(4, 2, RATE, generator=torch.Generator().manual_seed(0))
+    stems = torch.randn(4, 2, 6 * RATE, generator=torch.Generator().manual_seed(0))
     assert score(Known(stems), stems).tolist() == pytest.approx([20.0] * 4, abs=0.3)
+    # 20 dB less on the right, and three times as much of the others: it counts by what is in it.
+    quiet = stems * torch.tensor([1.0, 0.1])[:, None]
+    found = quiet + torch.tensor([0.1, 0.3])[:, None] * (quiet.sum(0) - quiet)
+    known = Known(quiet)
+    known.separate_tensor = lambda *_: dict(zip(STEMS, found, strict=True))
+    expected = 10 * np.log10((1 + 0.1**2) / (0.1**2 + (0.3 * 0.1) ** 2))
+    assert score(known, quiet).tolist() == pytest.approx([expected] * 4, abs=0.3)
 
 
 def test_the_command_compares_both_ways_of_hearing(tmp_path):
@@ -58,7 +65,7 @@ def test_the_command_compares_both_ways_of_hearing(tmp_path):
     lines = [line for line in result.output.splitlines() if line.startswith("| ")]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     assert rows[0] == ["set", "heard", *STEMS, "mean"]
-    assert [row[1] for row in rows[2:]] == ["left and right", "and middle and side"]
+    assert [row[1] for row in rows[2:]] == ["left and right", "and mid and side"]
     for row in rows[2:]:
         values = [float(value) for value in row[2:]]
         assert np.mean(values[:4]) == pytest.approx(values[4], abs=0.02)

@@ -77,9 +77,9 @@ def test_means_differ_by_polarity_and_by_where_frames_begin(prior):
     assert not shifted[..., :shift].any()
 
 
-def refined(result, placed: bool) -> torch.Tensor:
+def refined(result, spatial: bool) -> torch.Tensor:
     """`refine` of what a separation without it found, ``[C, K, T]``."""
-    return refine(torch.stack(list(result.stems.values()), 1), result.mixture, placed=placed)
+    return refine(torch.stack(list(result.stems.values()), 1), result.mixture, spatial=spatial)
 
 
 def test_places_count_once_in_the_masks_or_in_the_templates(prior):
@@ -87,8 +87,8 @@ def test_places_count_once_in_the_masks_or_in_the_templates(prior):
     plain = separate(prior, mixture, 22050, quality="fast", refine=False)
     masked = separate(prior, mixture, 22050, quality="fast", templates=0)
     found = torch.stack(list(masked.stems.values()), 1)
-    torch.testing.assert_close(found, refined(plain, placed=True), atol=1e-4, rtol=0)
-    assert (found - refined(plain, placed=False)).abs().max() > 1e-3
+    torch.testing.assert_close(found, refined(plain, spatial=True), atol=1e-4, rtol=0)
+    assert (found - refined(plain, spatial=False)).abs().max() > 1e-3
 
 
 def test_templates_are_a_stage_of_their_own(prior):
@@ -98,7 +98,7 @@ def test_templates_are_a_stage_of_their_own(prior):
     none = separate(prior, mixture, 22050, quality="fast", refine=False)
     fitted = separate(prior, mixture, 22050, quality="fast", templates=rounds)
     names = list(none.stems)
-    expected = refit(refined(none, placed=False), torch.from_numpy(mixture), rounds)
+    expected = refit(refined(none, spatial=False), torch.from_numpy(mixture), rounds)
     for k, name in enumerate(names):
         torch.testing.assert_close(fitted.stems[name], expected[:, k], atol=1e-4, rtol=0)
     assert fitted.settings["templates"] == [[2048, 1024], [512]]
@@ -117,7 +117,7 @@ def test_the_second_round_of_a_quality_adapts_one_that_is_asked_for_does_not(
     mixture = music(1.5, 22050, 2)
     none = separate(prior, mixture, 22050, quality="balanced", refine=False)
     fitted = separate(prior, mixture, 22050, quality="balanced", templates=given)
-    stems = refined(none, placed=False)
+    stems = refined(none, spatial=False)
     results = [
         refit(stems, torch.from_numpy(mixture), 2 * (WINDOWS,), s) for s in (never, FitSettings())
     ]
