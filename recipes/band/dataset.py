@@ -18,7 +18,7 @@ from .render import limit, render_song
 from .score import Song
 from .sounds.bank import Bank, sound_bank, training_pack
 from .splits import song_seed
-from .wall import LOUD_STYLES, loud_effects, loud_levels, loud_song
+from .wall import LOUD_STYLES, loud_effects, loud_song
 
 
 class BandDataset(IterableDataset):
@@ -144,8 +144,6 @@ class BandDataset(IterableDataset):
             if np.random.default_rng([seed, 3]).random() < self.effects:
                 effects = produced_effects if self.production else random_effects
         stems = render_song(song, bank, self.samplerate, rng, effects)
-        if effects is loud_effects:
-            stems = loud_levels(stems, chance)
         stems = master(stems, self.samplerate, rng) if self.production else stems
         if speed == 1:
             return stems

@@ -4,19 +4,8 @@ import pytest
 from recipes.band.amplifier import amplify
 from recipes.band.compose import compose
 from recipes.band.dataset import BandDataset
-from recipes.band.score import PROGRAMS, Song
-from recipes.band.wall import (
-    LOUD_STYLES,
-    PICKUPS,
-    RINGING,
-    TIMEKEEPERS,
-    growl,
-    loud_effects,
-    loud_levels,
-    loud_song,
-    smash,
-    wall,
-)
+from recipes.band.score import PROGRAMS
+from recipes.band.wall import LOUD_STYLES, PICKUPS, growl, loud_effects, loud_song, wall
 
 from .conftest import RATE
 
@@ -81,74 +70,21 @@ def test_a_growling_bass_has_overtones_and_keeps_its_pitch():
     assert power[multiple & (frequency > 120)].sum() > 0.01 * power.sum()
 
 
-def test_smashed_drums_ring_between_the_strokes_and_keep_their_onsets():
-    hits = np.zeros(2 * RATE, np.float32)
-    for start in range(0, len(hits), RATE // 2):
-        noise = np.random.default_rng(start).standard_normal(RATE // 2)
-        hits[start : start + RATE // 2] = noise * np.exp(-20 * np.arange(RATE // 2) / RATE)
-
-    def fall(audio):  # from a stroke to what is left of it 0.25 to 0.4 s later, in dB
-        frames = audio.reshape(4, RATE // 2)
-        struck, left = frames[:, : RATE // 50], frames[:, RATE // 4 : RATE * 2 // 5]
-        return 10 * np.log10(np.square(struck).mean() / np.square(left).mean())
-
-    out = [smash(hits, RATE, np.random.default_rng(seed)) for seed in range(12)]
-    assert all(audio.dtype == np.float32 and np.isfinite(audio).all() for audio in out)
-    assert np.median([fall(audio) for audio in out]) < 0.7 * fall(hits)
-    assert all(fall(audio) > 3 for audio in out)
-
-
-def test_loud_drums_are_louder_beside_the_others_and_nothing_else_changes():
-    stems = 0.02 * np.random.default_rng(0).standard_normal((4, RATE)).astype(np.float32)
-    gains = [loud_levels(stems, np.random.default_rng(seed)) / stems for seed in range(12)]
-    for gain in gains:
-        np.testing.assert_allclose(gain[[0, 2, 3]], 1, rtol=1e-6)
-        np.testing.assert_allclose(gain[1], gain[1, 0], rtol=1e-5)
-    decibels = [20 * np.log10(gain[1, 0]) for gain in gains]
-    assert 0 <= min(decibels) < 2 < 6 < max(decibels) <= 8
-    assert np.abs(loud_levels(20 * stems, np.random.default_rng(0)).sum(0)).max() < 1
-
-
-def written(song: Song, stem: str | None = None) -> list:
-    """All that a song says of its parts but which instruments play them."""
-    return [(p.stem, p.notes, p.bends) for p in song.parts if stem in (None, p.stem)]
-
-
 def test_a_loud_song_plays_what_was_written_on_pickups_and_mostly_without_a_piano():
     pianos = 0
     for seed in range(40):
         song = compose(4 * seed, 8.0)
         loud = loud_song(song, np.random.default_rng(seed))
-        for stem in ("bass", "guitar"):
-            assert written(loud, stem) == written(song, stem)
-        assert written(loud, "piano") in ([], written(song, "piano"))
+        kept = [p for p in song.parts if p.stem != "piano" or p in loud.parts]
+        assert [(p.stem, p.notes, p.bends) for p in loud.parts] == [
+            (p.stem, p.notes, p.bends) for p in kept
+        ]
         guitars = {part.program for part in loud.parts if part.stem == "guitar"}
         assert guitars <= set(PICKUPS) <= set(PROGRAMS["guitar"])
-        others = [part for part in loud.parts if part.stem in ("bass", "piano")]
+        others = [part for part in loud.parts if part.stem != "guitar"]
         assert all(part in song.parts for part in others)
         pianos += any(part.stem == "piano" for part in loud.parts)
     assert 8 <= pianos <= 24
-
-
-def test_most_loud_drummers_keep_time_on_what_rings_and_change_nothing_else():
-    washed = heard = 0
-    for seed in range(40):
-        song = compose(4 * seed, 8.0, LOUD_STYLES)
-        before = [part for part in song.parts if part.stem == "drums"]
-        parts = loud_song(song, np.random.default_rng(seed)).parts
-        after = [part for part in parts if part.stem == "drums"]
-        pairs = [
-            (was, now)
-            for old, new in zip(before, after, strict=True)
-            for was, now in zip(old.notes, new.notes, strict=True)
-        ]
-        assert all(now._replace(key=was.key) == was for was, now in pairs)
-        changed = {(was.key, now.key) for was, now in pairs if was != now}
-        assert all(was in TIMEKEEPERS and now in RINGING for was, now in changed)
-        assert len({was for was, _ in changed}) == len(changed)  # one cymbal for another
-        heard += any(was.key in (42, 44) for was, _ in pairs)
-        washed += any(was in (42, 44) for was, _ in changed)
-    assert 0.5 * heard < washed < heard
 
 
 def test_songs_are_in_the_styles_asked_for_and_without_them_as_before():
