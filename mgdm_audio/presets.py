@@ -25,8 +25,9 @@ class Preset:
         adaptive: rounds after the first count as far as its spectra fit; otherwise in full.
         speeds: at which the network hears the mixture, one a draw in turn, as ratios (numerator,
             denominator) to the speed that it has. For means, which have no noise to be moved along.
-        mid_side: whether it hears one draw in three of a stereo track as mid and side, in place of
-            left and right (`mgdm_audio.audio.stereo.mid_side`). For means, too.
+        mid_side: it hears one draw in three of a stereo track as mid and side, in place of left and
+            right, if the sides differ by less than this (`mgdm_audio.audio.stereo.imbalance`): 0
+            for none. For means, too.
         retune: whether it hears music that lies between two keys in the nearest one, by another
             speed (`mgdm_audio.audio.tuning`). For means, too.
     """
@@ -40,7 +41,7 @@ class Preset:
     templates: tuple[tuple[int, ...], ...] = ()
     adaptive: bool = True
     speeds: tuple[tuple[int, int], ...] = ((1, 1),)
-    mid_side: bool = False
+    mid_side: float = 0.0
     retune: bool = False
 
     def rounds(self, count: int) -> tuple[tuple[int, ...], ...]:
@@ -71,6 +72,9 @@ class Preset:
 #: Windows of a round of template fits, 93, 186 and 372 ms at 22,050 Hz.
 WINDOWS = (2048, 4096, 8192)
 
+#: Largest imbalance of a track of which estimates of mid and side are worth having.
+ALIKE = 0.12
+
 #: As it is, a semitone lower, a semitone higher.
 SPEEDS = ((1, 1), (17, 18), (18, 17))
 
@@ -90,8 +94,8 @@ MEAN = Preset(
 #: than further calls.
 QUALITIES = {
     "fast": MEAN,
-    "balanced": replace(MEAN, draws=3, speeds=SPEEDS, mid_side=True, templates=2 * (WINDOWS,)),
-    "best": replace(MEAN, draws=6, speeds=SPEEDS, mid_side=True, templates=2 * (2 * WINDOWS,)),
+    "balanced": replace(MEAN, draws=3, speeds=SPEEDS, mid_side=ALIKE, templates=2 * (WINDOWS,)),
+    "best": replace(MEAN, draws=6, speeds=SPEEDS, mid_side=ALIKE, templates=2 * (2 * WINDOWS,)),
 }
 
 #: ``--sampler``: the settings a sampler starts from when it is chosen by name.

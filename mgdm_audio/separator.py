@@ -22,7 +22,7 @@ from .audio.refine import Refiner
 from .audio.resample import REACH
 from .audio.spectra import band_power
 from .audio.speed import HOP, at_speed, cents, combined
-from .audio.stereo import mid_side
+from .audio.stereo import imbalance, mid_side
 from .audio.templates import ADAPTIVE, DEFAULT, Refitter
 from .audio.tuning import retuning
 from .devices import explain_memory, free_memory, pick_device
@@ -88,8 +88,9 @@ class Separator:
             turn, as ratios such as ``(18, 17)``, a semitone higher; by default as the preset has
             them. An estimate that differs with the pitch is averaged over it.
         mid_side: of estimates of the mean, whether the network hears one draw in three of a stereo
-            track, the second first, as mid and side in place of left and right; by default as the
-            preset has it.
+            track, the second first, as mid and side in place of left and right; or up to which
+            `imbalance` of the sides it does (`mgdm_audio.audio.stereo`), 0 to 1. By default as the
+            preset has it: where they are alike, if there are several draws.
         retune: of estimates of the mean, whether the network hears music that lies 15 to 50 cents
             off the keys of A = 440 Hz in the nearest key; stems are moved back. One tuning for a
             track. By default as the preset has it: yes, with a quality.
@@ -122,7 +123,7 @@ class Separator:
         templates: int | Sequence[Sequence[int]] | None = None,
         adaptive: bool | None = None,
         speeds: Sequence[tuple[int, int]] | None = None,
-        mid_side: bool | None = None,
+        mid_side: bool | float | None = None,
         retune: bool | None = None,
         normalize: bool = True,
         compiled: bool = False,
@@ -142,7 +143,7 @@ class Separator:
             templates=None if templates is None else _rounds(templates, preset(quality, sampler)),
             adaptive=False if adaptive is None and templates is not None else adaptive,
             speeds=None if speeds is None else _ratios(speeds),
-            mid_side=mid_side,
+            mid_side=None if mid_side is None else float(mid_side),
             retune=retune,
         )
         if not self.settings.is_mean:
@@ -151,7 +152,7 @@ class Separator:
                     "speeds, mid_side and retune are for estimates of the mean, the qualities: "
                     "draws begin with noise"
                 )
-            self.settings = replace(self.settings, speeds=((1, 1),), mid_side=False, retune=False)
+            self.settings = replace(self.settings, speeds=((1, 1),), mid_side=0.0, retune=False)
         for name, value in (
             ("steps", self.settings.steps),
             ("draws", self.settings.draws),
@@ -160,6 +161,8 @@ class Separator:
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if not 0 <= self.settings.mid_side <= 1:
+            raise ValueError(f"mid_side must be between 0 and 1, not {mid_side:g}")
         if mid_side and self.settings.draws * samples < 2:
             raise ValueError("mid_side is for the mean of several draws, of which there is one")
         if self.settings.sampler == "conditional" and not self.prior.conditional:
@@ -357,6 +360,10 @@ class _Run:
         self.tuning = (1, 1)
         if separator.settings.retune:
             self.tuning = retuning(torch.from_numpy(self.low), self.prior_rate)
+        self.mid_side = False
+        if separator.settings.mid_side and len(self.low) == 2:
+            unlike = imbalance(torch.from_numpy(self.low))
+            self.mid_side = unlike < separator.settings.mid_side
         self.progress = progress
         fits = FIT * sum(map(len, separator.settings.templates))
         calls = separator.settings.steps * separator.settings.draws * len(self.low)
@@ -484,13 +491,13 @@ class _Run:
         # Nor does it matter where frames begin: means, which have no noise to differ by, average
         # over that as well. Multiples of the golden ratio spread any number of shifts evenly. And
         # a tone a little higher, of an instrument a little smaller, is as likely as the one given.
-        # What mid and side tell apart left and right may not.
+        # What mid and side tell apart left and right may not, where both sides are alike.
         polarity = -1 if draw % 2 else 1
         turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
         shift = round(turns % 1 * separator.prior.stride)
         speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
         speed = combined(speed, self.tuning)
-        as_mid_side = separator.settings.mid_side and channels == 2 and draw % 3 == 1
+        as_mid_side = self.mid_side and draw % 3 == 1
         heard = polarity * (mid_side(mixture) if as_mid_side else mixture)
         sampler = placed(separator._sampler(heard, on_windows, shift, speed), noise)
         x0 = polarity * sample(sampler, sigmas, shape, device=separator.device, callback=on_step)

@@ -14,6 +14,10 @@ from torch.nn import functional as F
 SEGMENT = 32768
 REACH = 4
 
+#: Window of the spectra that `imbalance` compares, and samples that are transformed at a time.
+WINDOW = 4096
+PIECE = 1 << 20
+
 #: Part of every stem's spatial covariance that has no direction: estimates are not pure.
 DIFFUSE = 0.05
 
@@ -26,6 +30,28 @@ def mid_side(audio: Tensor) -> Tensor:
     """
     left, right = audio
     return torch.stack([left + right, left - right]) / math.sqrt(2)
+
+
+def imbalance(audio: Tensor) -> float:
+    """How unlike the spectra of left and right are, all in all: 0, alike, to 1, one side only.
+
+    Of music whose sides are alike, what is not in the centre is on both sides, and mid and side
+    tell that apart; of music whose instruments stand to one side each, left and right do. Silence
+    has 0.
+
+    Args:
+        audio: ``[2, T]``.
+    """
+    total = torch.zeros(2, WINDOW // 2 + 1)
+    hann = torch.hann_window(WINDOW)
+    for part in audio.split(PIECE, -1):
+        part = F.pad(part, (0, max(WINDOW - part.shape[-1], 0)))
+        spectra = torch.stft(
+            part, WINDOW, WINDOW // 2, window=hann, center=False, return_complex=True
+        )
+        total += power(spectra).sum(-1)
+    left, right = total
+    return float((left - right).abs().sum() / (left + right).sum().clamp_min(1e-20))
 
 
 def places(stems: Tensor, frames: int) -> tuple[Tensor, Tensor]:

@@ -64,14 +64,14 @@ def score(separator: Separator, stems: Tensor) -> Tensor:
 @click.option("--count", type=click.IntRange(1), help="Use the first COUNT tracks of each folder.")
 @click.option("--quality", type=click.Choice(SEVERAL), default="balanced")
 def main(folders: tuple[Path, ...], name: str, count: int | None, quality: str):
-    """SI-SDRi on the rendered sets FOLDERS, panned: with all estimates of left and right, and with
-    one in three of mid and side."""
+    """SI-SDRi on the rendered sets FOLDERS, panned: with all estimates of left and right, with one
+    in three of mid and side, and with these where the sides are alike, as the command has it."""
     prior = load_prior(name, "cpu")
     if unknown := [stem for stem in prior.sources if stem not in WET]:
         raise click.UsageError(f"where {unknown[0]} stands is not known, only {', '.join(WET)}")
     ways = {
         heard: Separator(prior, device="cpu", quality=quality, mid_side=mid_side)
-        for heard, mid_side in (("left and right", False), ("and mid and side", True))
+        for heard, mid_side in (("left, right", False), ("mid, side too", True), ("default", None))
     }
     lines = [["set", "heard", *prior.sources, "mean"], ["---"] * 2]
     lines[1] += ["---:"] * (len(prior.sources) + 1)

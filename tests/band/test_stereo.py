@@ -65,7 +65,7 @@ def test_the_command_compares_both_ways_of_hearing(tmp_path):
     lines = [line for line in result.output.splitlines() if line.startswith("| ")]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     assert rows[0] == ["set", "heard", *STEMS, "mean"]
-    assert [row[1] for row in rows[2:]] == ["left and right", "and mid and side"]
+    assert [row[1] for row in rows[2:]] == ["left, right", "mid, side too", "default"]
     for row in rows[2:]:
         values = [float(value) for value in row[2:]]
         assert np.mean(values[:4]) == pytest.approx(values[4], abs=0.02)
