@@ -262,7 +262,11 @@ class Separator:
             sources=self.sources,
             uncertainty=run.uncertainty(),
             settings=self.describe()
-            | {"retuned": round(cents(run.tuning), 1), "seconds": round(seconds, 3)},
+            | {
+                "retuned": round(cents(run.tuning), 1),
+                "imbalance": None if run.imbalance is None else round(run.imbalance, 3),
+                "seconds": round(seconds, 3),
+            },
         )
 
     @property
@@ -360,10 +364,9 @@ class _Run:
         self.tuning = (1, 1)
         if separator.settings.retune:
             self.tuning = retuning(torch.from_numpy(self.low), self.prior_rate)
-        self.mid_side = False
+        self.imbalance = None
         if separator.settings.mid_side and len(self.low) == 2:
-            unlike = imbalance(torch.from_numpy(self.low))
-            self.mid_side = unlike < separator.settings.mid_side
+            self.imbalance = imbalance(torch.from_numpy(self.low))
         self.progress = progress
         fits = FIT * sum(map(len, separator.settings.templates))
         calls = separator.settings.steps * separator.settings.draws * len(self.low)
@@ -486,18 +489,19 @@ class _Run:
             state.update(step=progress.step + 1, windows=0)
             advance()
 
-        # Music has no polarity, the network's error has: turning every other draw averages it out
-        # (wholly so where draws are even in number, and alike otherwise).
-        # Nor does it matter where frames begin: means, which have no noise to differ by, average
-        # over that as well. Multiples of the golden ratio spread any number of shifts evenly. And
-        # a tone a little higher, of an instrument a little smaller, is as likely as the one given.
-        # What mid and side tell apart left and right may not, where both sides are alike.
+        # Music has no polarity, the network's error has: turning every other draw averages most of
+        # it out. Nor does it matter where frames begin: means, which have no noise to differ by,
+        # average over that as well. Multiples of the golden ratio spread any number of shifts
+        # evenly. And a tone a little higher, of an instrument a little smaller, is as likely as the
+        # one given. What mid and side tell apart left and right may not, where both sides are
+        # alike.
         polarity = -1 if draw % 2 else 1
         turns = draw // 2 * GOLDEN if separator.settings.is_mean else 0.0
         shift = round(turns % 1 * separator.prior.stride)
         speed = separator.settings.speeds[draw % len(separator.settings.speeds)]
         speed = combined(speed, self.tuning)
-        as_mid_side = self.mid_side and draw % 3 == 1
+        alike = self.imbalance is not None and self.imbalance < separator.settings.mid_side
+        as_mid_side = alike and draw % 3 == 1
         heard = polarity * (mid_side(mixture) if as_mid_side else mixture)
         sampler = placed(separator._sampler(heard, on_windows, shift, speed), noise)
         x0 = polarity * sample(sampler, sigmas, shape, device=separator.device, callback=on_step)

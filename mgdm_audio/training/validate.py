@@ -27,14 +27,17 @@ def load_tracks(
     `seconds` and `count` take the first of each track, and of the tracks.
 
     Raises:
-        FileNotFoundError: there is no such track.
+        FileNotFoundError: there is no such track, or one lacks a stem.
     """
     tracks = []
     names = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     for track in names[:count]:
         stems = []
         for stem in sources:
-            path = next(p for p in (track / f"{stem}.flac", track / f"{stem}.wav") if p.exists())
+            files = (track / f"{stem}.flac", track / f"{stem}.wav")
+            path = next((file for file in files if file.exists()), None)
+            if path is None:
+                raise FileNotFoundError(f"{track}: no {stem}.flac or {stem}.wav")
             audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
             stems.append(audio.mean(1)[: None if seconds is None else int(seconds * rate)])
         tracks.append(torch.from_numpy(np.stack(stems)))

@@ -12,7 +12,9 @@ from torch import Tensor
 from mgdm_audio import Separator
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import Prior, load_prior
-from mgdm_audio.training.validate import load_tracks, one_step_si_sdri, scores_by_level
+from mgdm_audio.training.validate import one_step_si_sdri, scores_by_level
+
+from .tracks import tracks_of
 
 LEVELS = (0.002, 0.007, 0.02, 0.07, 0.2, 0.7, 2.0, 5.0)
 
@@ -81,7 +83,7 @@ def level_table(prior: Prior, tracks: Sequence[Tensor]) -> str:
 def main(name: str, folders: tuple[Path, ...], qualities: tuple[str, ...], count: int | None):
     """Tables of the prior NAME on the rendered sets FOLDERS."""
     prior = load_prior(name, "cpu")
-    sets = {folder.name: load_tracks(folder, prior.sources)[:count] for folder in folders}
+    sets = {folder.name: tracks_of(folder, prior.sources, count) for folder in folders}
     if prior.conditional:
         click.echo(si_sdri_table(prior, sets, qualities))
     for set_name, tracks in sets.items():

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior, load_prior
-from mgdm_audio.training.validate import load_tracks
 
+from .tracks import tracks_of
 from .tuning import separated
 
 
@@ -54,10 +54,7 @@ def main(
     lines.append(["---"] * 3 + ["---:"] * (len(prior.sources) + 1))
     click.echo("\n".join(map(_row, lines)))
     for folder in folders:
-        try:
-            tracks = load_tracks(folder, prior.sources, count=count)
-        except FileNotFoundError as error:
-            raise click.ClickException(str(error)) from error
+        tracks = tracks_of(folder, prior.sources, count)
         for stem in missing:
             found = told_or_not(prior, tracks, stem, quality)
             for told, rows in zip(("no", "yes"), found, strict=True):

@@ -46,17 +46,19 @@ def read_pair(folder: Path, start: float, seconds: float) -> tuple[Tensor, int]:
 
 
 class Score(NamedTuple):
-    """SI-SDRi of a guitar in dB, of its channels' mean and of all channels as one signal, and each
-    stem's share of the energy."""
+    """SI-SDRi of a guitar in dB, of its channels' mean and of all channels as one signal; the
+    `imbalance` of the mixture's sides, if it counted; and each stem's share of the energy."""
 
     mono: float
     stereo: float
+    imbalance: float | None
     shares: dict[str, float]
 
 
 def score(separator: Separator, parts: Tensor, samplerate: int) -> Score:
     """Separate guitar and the rest ``[2, channels, T]``, and see what became of the guitar."""
-    stems = separator.separate(parts.sum(0), samplerate).stems
+    result = separator.separate(parts.sum(0), samplerate)
+    stems = result.stems
 
     def improvement(truth: Tensor, guitar: Tensor, channels: int = 1) -> float:
         estimate, rate = torch.stack([guitar, truth.sum(0) - guitar]), channels * samplerate
@@ -67,19 +69,21 @@ def score(separator: Separator, parts: Tensor, samplerate: int) -> Score:
     stereo = improvement(parts.mT.flatten(1), stems["guitar"].mT.flatten(), parts.shape[1])
     energy = {name: float(stem.square().sum()) for name, stem in stems.items()}
     shares = {name: value / (sum(energy.values()) or 1.0) for name, value in energy.items()}
-    return Score(mono, stereo, shares)
+    return Score(mono, stereo, result.settings["imbalance"], shares)
 
 
 def table(rows: Sequence[tuple[str, Score]]) -> str:
     """One row a song, and their mean, as Markdown."""
     stems = list(rows[0][1].shares)
-    lines = [["song", "guitar SI-SDRi", "in stereo", *(f"energy in {stem}" for stem in stems)]]
-    lines.append(["---"] + ["---:"] * (len(stems) + 2))
+    lines = [["song", "guitar SI-SDRi", "in stereo", "imbalance"]]
+    lines[0] += [f"energy in {stem}" for stem in stems]
+    lines.append(["---"] + ["---:"] * (len(stems) + 3))
     for name, found in rows:
-        lines.append([name, f"{found.mono:.2f}", f"{found.stereo:.2f}"])
+        unlike = "" if found.imbalance is None else f"{found.imbalance:.3f}"
+        lines.append([name, f"{found.mono:.2f}", f"{found.stereo:.2f}", unlike])
         lines[-1] += [f"{found.shares[stem]:.2f}" for stem in stems]
     means = (_mean([getattr(found, key) for _, found in rows]) for key in ("mono", "stereo"))
-    lines.append(["mean", *(f"{mean:.2f}" for mean in means), *[""] * len(stems)])
+    lines.append(["mean", *(f"{mean:.2f}" for mean in means), *[""] * (len(stems) + 1)])
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 

@@ -19,7 +19,8 @@ from mgdm_audio.audio.spectra import band_power, log_spectrogram
 from mgdm_audio.engine import karras_schedule
 from mgdm_audio.engine.noise import Noise
 from mgdm_audio.pretrained import Prior, load_prior
-from mgdm_audio.training.validate import load_tracks
+
+from .tracks import tracks_of
 
 BANDS = 24
 DEPTH = 60.0  # dB below a stem's loudest band, under which all counts as silence
@@ -186,7 +187,7 @@ def main(name, real, out, image, seconds, count, levels, churn, rho, seed, devic
         return prior.denoise(x.to(device or "cpu"), sigma.to(device or "cpu")).float().cpu()
 
     drawn = generate(denoise, (count, len(prior.sources), length), prior.sigmas, **options)
-    truth = excerpts(load_tracks(real, prior.sources), length)
+    truth = excerpts(tracks_of(real, prior.sources), length)
     click.echo(f"{count} samples of {seconds:g} s: {levels} levels, churn {churn:g}, rho {rho:g}")
     click.echo(f"against {len(truth)} excerpts; envelope distances, contrast and RMS in dB\n")
     click.echo(compare(drawn, truth, prior.sources, prior.samplerate))

@@ -15,17 +15,19 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from mgdm_audio.audio.stereo import imbalance
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import load_prior
 from mgdm_audio.separator import Separator
-from mgdm_audio.training.validate import load_tracks
 
 from .effects import convolve
 from .room import room_response
+from .tracks import tracks_of
 
 DISTANCE = (0.2, 0.9)  # of the guitar from the middle; 1 is all the way to one side
 OPPOSITE = (0.3, 1.2)  # distance of the piano, on the other side, in those of the guitar
+#: Qualities that average several estimates, some of which may be of mid and side.
 SEVERAL = [name for name, quality in QUALITIES.items() if quality.mid_side]
 WET = {"bass": (-20, -16), "drums": (-20, -8), "guitar": (-20, -8), "piano": (-20, -8)}  # dB
 
@@ -76,11 +78,9 @@ def main(folders: tuple[Path, ...], name: str, count: int | None, quality: str):
     lines = [["set", "heard", *prior.sources, "mean"], ["---"] * 2]
     lines[1] += ["---:"] * (len(prior.sources) + 1)
     click.echo("\n".join(map(_row, lines)))
+    notes = []
     for folder in folders:
-        try:
-            tracks = load_tracks(folder, prior.sources, count=count)
-        except FileNotFoundError as error:
-            raise click.ClickException(str(error)) from error
+        tracks = tracks_of(folder, prior.sources, count)
         tracks = [panned(t, prior.sources, prior.samplerate, n) for n, t in enumerate(tracks)]
         for heard, separator in ways.items():
             found = [
@@ -90,6 +90,9 @@ def main(folders: tuple[Path, ...], name: str, count: int | None, quality: str):
             values = [*means.tolist(), means.nanmean().item()]
             cells = [f"{folder.name} ({len(tracks)})", heard, *(f"{v:.2f}" for v in values)]
             click.echo(_row(cells))
+        notes.append((folder.name, sorted(imbalance(track.sum(0)) for track in tracks)))
+    for set_name, values in notes:
+        click.echo(f"imbalances, {set_name}: {' '.join(f'{value:.3f}' for value in values)}")
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -19,9 +19,9 @@ from mgdm_audio.audio.templates import ADAPTIVE, FitSettings, Refitter, template
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior, load_prior
-from mgdm_audio.training.validate import load_tracks
 
 from .recordings import find_pairs, read_pair
+from .tracks import tracks_of
 
 Rounds = tuple[tuple[int, ...], ...]
 
@@ -74,7 +74,7 @@ def from_tracks(folder: Path, separator: Separator, count: int | None) -> list[E
     """Tracks of a rendered set, mono."""
     prior = separator.prior
     excerpts = []
-    for stems in tqdm(load_tracks(folder, prior.sources)[:count], desc=folder.name):
+    for stems in tqdm(tracks_of(folder, prior.sources, count), desc=folder.name):
         estimate = _estimate(separator, stems.sum(0, keepdim=True))
         excerpts.append(Excerpt(stems[None], tuple(prior.sources), estimate))
     return excerpts

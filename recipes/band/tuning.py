@@ -16,7 +16,9 @@ from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior, load_prior
 from mgdm_audio.separator import Separator
-from mgdm_audio.training.validate import load_tracks, one_step_si_sdri
+from mgdm_audio.training.validate import one_step_si_sdri
+
+from .tracks import tracks_of
 
 
 def detuned(
@@ -88,7 +90,7 @@ def main(
         score = separated(prior, quality=quality, retune=retune)
     rows = [["set, cents", *(f"{moved:g}" for moved in cents)], ["---"] + ["---:"] * len(cents)]
     for folder in folders:
-        tracks = load_tracks(folder, prior.sources, count=count)
+        tracks = tracks_of(folder, prior.sources, count)
         values = detuned(score, tracks, cents)
         rows.append([f"{folder.name} ({len(tracks)})", *(f"{value:.2f}" for value in values)])
     click.echo("\n".join("| " + " | ".join(row) + " |" for row in rows))

@@ -12,6 +12,7 @@ import tracemalloc
 import numpy as np
 import pytest
 import soundfile
+from tqdm import tqdm
 
 from mgdm_audio.audio import (
     CLIP_MODES,
@@ -137,6 +138,8 @@ def test_a_pipe_is_no_file(tmp_path):
 
 
 def test_the_mp3_decoder_keeps_its_notes_to_itself(tmp_path, capfd):
+    if tqdm.monitor is not None:  # a thread that another test's progress bar has left
+        tqdm.monitor.exit()
     path = tmp_path / "text.mp3"
     path.write_text("this is no audio\n" * 50)
     with pytest.raises(AudioFileError, match="Format not recognised"):

@@ -43,6 +43,7 @@ class Known:
 
     def separate(self, mixture, samplerate):
         torch.testing.assert_close(mixture, sum(self.stems.values()))
+        self.settings = {"imbalance": 0.25}
         return self
 
 
@@ -51,6 +52,7 @@ def test_the_score_is_how_much_less_of_the_rest_is_left(songs):
     found = score(Known(parts, 0.1), parts, rate)
     assert found.mono == pytest.approx(20.0, abs=0.3)  # a tenth of the amplitude
     assert found.stereo == pytest.approx(20.0, abs=0.3)
+    assert found.imbalance == 0.25
     assert score(Known(parts, 1.0), parts, rate).mono == pytest.approx(0.0, abs=0.01)
     assert sum(found.shares.values()) == pytest.approx(1.0)
     swapped = Known(parts, 0.1)  # what is wrong with the channels is heard in stereo alone
@@ -67,9 +69,10 @@ def test_the_command_prints_a_table_and_names_what_is_missing(songs):
     )
     assert result.exit_code == 0, result.output
     header, _, *rows, means = [line.split("|")[1:-1] for line in result.output.splitlines()[-5:]]
-    assert [cell.strip() for cell in header[:4]] == [
-        "song", "guitar SI-SDRi", "in stereo", "energy in bass"
+    assert [cell.strip() for cell in header[:5]] == [
+        "song", "guitar SI-SDRi", "in stereo", "imbalance", "energy in bass"
     ]  # fmt: skip
+    assert all(len(row) == len(header) for row in (*rows, means))
     assert [row[0].strip() for row in rows] == ["one", "two"]
     for column in (1, 2):
         values = [float(row[column]) for row in rows]

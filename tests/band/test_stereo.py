@@ -30,7 +30,7 @@ def test_guitar_and_piano_stand_apart_and_the_rest_in_the_middle():
 
 
 class Known:
-    """Finds stems as they are, but for a tenth of what is in the other channel."""
+    """Finds stems as they are, but for a tenth of all others."""
 
     sources = STEMS
 
@@ -70,7 +70,11 @@ def test_the_command_compares_both_ways_of_hearing(tmp_path):
         values = [float(value) for value in row[2:]]
         assert np.mean(values[:4]) == pytest.approx(values[4], abs=0.02)
     assert rows[2][2:] != rows[3][2:]
+    (note,) = [line for line in result.output.splitlines() if line.startswith("imbalances")]
+    folder, value = note.removeprefix("imbalances, ").split(": ")
+    assert folder == tmp_path.name
+    assert 0 < float(value) < 1
     (tmp_path / "none").mkdir()
     result = CliRunner().invoke(main, [str(tmp_path / "none")])
     assert result.exit_code == 1
-    assert "Traceback" not in result.output
+    assert "no TRACK/" in result.output
