@@ -134,6 +134,14 @@ def quality_help() -> str:
     "nearest key; stems keep the track's pitch. [default: with a quality, yes]",
 )
 @option(
+    "--adapt",
+    type=click.IntRange(min=0),
+    metavar="STEPS",
+    help="Steps in which a copy of the prior first learns the track's own sounds, from remixes of "
+    "the stems that it makes of it: 0 for none. Time for one more separation, and 1 to 3 s a step "
+    "on a CPU. [default: with best 40, else 0]",
+)
+@option(
     "--samples",
     type=click.IntRange(min=1),
     default=1,
@@ -375,7 +383,7 @@ def make_separator(given: dict[str, Any]) -> Separator:
     from .separator import Separator
 
     keys = ("quality", "sampler", "steps", "draws", "samples", "seed", "device", "segment")
-    keys += ("overlap", "batch_size", "residual", "compiled", "templates", "retune")
+    keys += ("overlap", "batch_size", "residual", "compiled", "templates", "retune", "adapt")
     options = parse_options(given["options"], preset(given["quality"], given["sampler"]))
     without = split_names("--without", given["without"]) or ()
     return Separator(given["name"], without=without, **{key: given[key] for key in keys}, **options)

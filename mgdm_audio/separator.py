@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 import os
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .adaptation import adapt, check_adaptable, excerpt, is_adaptable, learning_cost
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
 from .audio.absent import Sharer, share_absent
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
@@ -94,6 +96,10 @@ class Separator:
         retune: of estimates of the mean, whether the network hears music that lies 15 to 50 cents
             off the keys of A = 440 Hz in the nearest key; stems are moved back. One tuning for a
             track. By default as the preset has it: yes, with a quality.
+        adapt: of estimates of the mean, steps in which a copy of the prior first learns the track,
+            from remixes of the stems that it makes of it, to separate it once more then
+            (`mgdm_audio.adaptation`): 0 for none. By default as the preset has it, or none if the
+            prior cannot learn. Stems then differ a little with the batch size and the machine.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -125,6 +131,7 @@ class Separator:
         speeds: Sequence[tuple[int, int]] | None = None,
         mid_side: bool | float | None = None,
         retune: bool | None = None,
+        adapt: int | None = None,
         normalize: bool = True,
         compiled: bool = False,
         **options: Any,
@@ -145,14 +152,17 @@ class Separator:
             speeds=None if speeds is None else _ratios(speeds),
             mid_side=None if mid_side is None else float(mid_side),
             retune=retune,
+            adapt=adapt,
         )
         if not self.settings.is_mean:
-            if speeds is not None or mid_side or retune:
+            if speeds is not None or mid_side or retune or adapt:
                 raise ValueError(
-                    "speeds, mid_side and retune are for estimates of the mean, the qualities: "
-                    "draws begin with noise"
+                    "speeds, mid_side, retune and adapt are for estimates of the mean, the "
+                    "qualities: draws begin with noise"
                 )
-            self.settings = replace(self.settings, speeds=((1, 1),), mid_side=0.0, retune=False)
+            self.settings = replace(
+                self.settings, speeds=((1, 1),), mid_side=0.0, retune=False, adapt=0
+            )
         for name, value in (
             ("steps", self.settings.steps),
             ("draws", self.settings.draws),
@@ -161,6 +171,12 @@ class Separator:
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
+        if self.settings.adapt < 0:
+            raise ValueError(f"adapt must be a number of steps, 0 for none, not {adapt}")
+        if adapt:
+            check_adaptable(self.prior)
+        elif self.settings.adapt and not is_adaptable(self.prior):
+            self.settings = replace(self.settings, adapt=0)
         if not 0 <= self.settings.mid_side <= 1:
             raise ValueError(f"mid_side must be between 0 and 1, not {mid_side:g}")
         if mid_side and self.settings.draws * samples < 2:
@@ -250,6 +266,8 @@ class Separator:
             for _ in range(self.samples)
         ]
         run = _Run(self, distinct, samplerate, progress)
+        if self.settings.adapt:
+            run.adapt()
         for index, first, chunk in run.chunks():
             for name, k in places.items():
                 target = sets[index][name][:, first : first + chunk.shape[-1]]
@@ -295,6 +313,7 @@ class Separator:
             "speeds": [list(speed) for speed in self.settings.speeds],
             "mid_side": self.settings.mid_side,
             "retune": self.settings.retune,
+            "adapt": self.settings.adapt,
             "without": [self.prior.sources[k] for k in self._absent],
             "seed": self.seed,
             "device": str(self.device),
@@ -302,6 +321,12 @@ class Separator:
             "segment": round(self.grid.window / rate, 3),
             "overlap": round(1 - self.grid.hop / self.grid.window, 3),
         }
+
+    def _with(self, **attributes: Any) -> Separator:
+        """A copy with some attributes of another value."""
+        other = copy.copy(self)
+        vars(other).update(attributes)
+        return other
 
     def _memory_advice(self) -> str:
         return (
@@ -410,6 +435,41 @@ class _Run:
                     for first, last, begin, piece in chunkers[index].push(part):
                         yield index, *self._finish(first, last, begin, piece, hop)
             self._report(min(block.last, self.length) / self.length)
+
+    def adapt(self) -> None:
+        """Go on with a copy of the prior that has learnt the track, see `adaptation`."""
+        separator, settings = self.separator, self.separator.settings
+        heard = excerpt(self.low, self.prior_rate)
+        passes = settings.draws * len(self.low) / self.prior_rate  # denoiser calls on a second
+        stages = np.cumsum(
+            [heard.shape[-1] * passes, learning_cost(settings.adapt), self.length * passes]
+        )
+        first, learnt = stages[:2] / stages[2]
+        total = self.mixture.shape[-1] / self.rate
+        progress = self.progress
+
+        def part(begin: float, end: float) -> Callable[[float, float], None] | None:
+            if progress is None:
+                return None
+            return lambda done, of: progress(total * (begin + (end - begin) * done / of), total)
+
+        plain = separator._with(samples=1, residual=False)
+        teacher = _Run(plain, heard, self.prior_rate, part(0, first))
+        teacher.gain, teacher.tuning, teacher.imbalance = self.gain, self.tuning, self.imbalance
+        stems = torch.zeros(len(heard), len(separator.prior.sources), heard.shape[-1])
+        present = [separator.prior.sources.index(name) for name in separator.sources]
+        for _, at, chunk in teacher.chunks():
+            stems[:, present, at : at + chunk.shape[-1]] = torch.from_numpy(chunk)
+        learning = part(first, learnt)
+        prior = adapt(
+            separator.prior,
+            list(stems * self.gain),
+            settings.adapt,
+            speeds=[combined(speed, self.tuning) for speed in settings.speeds],
+            seed=separator.seed,
+            callback=learning and (lambda step: learning(step, settings.adapt)),
+        )
+        self.separator, self.progress = separator._with(prior=prior), part(learnt, 1)
 
     def _refine(self, refiner: Refiner, parts: Iterable[Tensor]) -> Iterator[Tensor]:
         for part in parts:
