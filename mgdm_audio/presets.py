@@ -92,17 +92,17 @@ MEAN = Preset(
     retune=True,
 )
 
+BALANCED = replace(MEAN, draws=3, speeds=SPEEDS, mid_side=ALIKE, templates=2 * (WINDOWS,))
+
 #: ``--quality``; `recipes/bench` measures what each is worth, and `recipes.band.stereo` what mid
 #: and side are. One conditional step without noise estimates the posterior mean, which no single
 #: draw of more steps beats in SI-SDR. Averaged ones differ in polarity, in where the frames lie,
 #: by a semitone, and in which channels of a stereo track they hear. Fits of templates bring more
-#: than further calls.
+#: than further calls, and so does learning the track's sounds, where they come back.
 QUALITIES = {
     "fast": MEAN,
-    "balanced": replace(MEAN, draws=3, speeds=SPEEDS, mid_side=ALIKE, templates=2 * (WINDOWS,)),
-    "best": replace(
-        MEAN, draws=6, speeds=SPEEDS, mid_side=ALIKE, templates=2 * (2 * WINDOWS,), adapt=40
-    ),
+    "balanced": BALANCED,
+    "best": replace(BALANCED, adapt=40),
 }
 
 #: ``--sampler``: the settings a sampler starts from when it is chosen by name.

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .adaptation import adapt, check_adaptable, excerpt, is_adaptable, learning_cost
+from .adaptation import adapt, check_adaptable, excerpt, is_adaptable, learning_cost, worth
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
 from .audio.absent import Sharer, share_absent
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
@@ -85,7 +85,8 @@ class Separator:
             (`mgdm_audio.audio.templates`): how many, or the windows of each, in samples at the
             prior's rate; by default as the preset has it, 0 for none.
         adaptive: whether rounds after the first count only as far as sounds come back exactly; by
-            default for a preset's rounds, and not for those that are asked for.
+            default for a preset's rounds, and not for those that are asked for. And whether what
+            `adapt` learns does; by default yes.
         speeds: of estimates of the mean, at which the network hears the mixture, one a draw in
             turn, as ratios such as ``(18, 17)``, a semitone higher; by default as the preset has
             them. An estimate that differs with the pitch is averaged over it.
@@ -188,6 +189,7 @@ class Separator:
             )
         if seed < 0:
             raise ValueError(f"seed must not be negative, not {seed}")
+        self._learns_all = adaptive is False
         self._absent = _indices(self.prior.sources, without)
         self.samples, self.seed = samples, seed
         self.residual, self.normalize = residual, normalize
@@ -283,6 +285,8 @@ class Separator:
             | {
                 "retuned": round(cents(run.tuning), 1),
                 "imbalance": None if run.imbalance is None else round(run.imbalance, 3),
+                "misfit": None if run.misfit is None else round(run.misfit, 3),
+                "learnt": None if run.learnt is None else round(run.learnt, 3),
                 "seconds": round(seconds, 3),
             },
         )
@@ -393,11 +397,15 @@ class _Run:
         if separator.settings.mid_side and len(self.low) == 2:
             self.imbalance = imbalance(torch.from_numpy(self.low))
         self.progress = progress
+        # MPS has no complex numbers in all the operators that spectra need.
+        self.fits_on = separator.device if separator.device.type == "cuda" else "cpu"
         fits = FIT * sum(map(len, separator.settings.templates))
         calls = separator.settings.steps * separator.settings.draws * len(self.low)
         self.fit_share = fits / (fits + calls)
         self.drawn = self.fitted = 0.0  # how far both stages are, 0 to 1
         self.powers: list[tuple[Tensor, Tensor]] = []
+        self.made: Tensor | None = None  # stems ``[C, K, T]``, if nothing is left to do
+        self.misfit = self.learnt = None  # see `adapt`
         context = 0 if separator.settings.steps == 1 else 1
         self.blocks = plan_blocks(self.length, separator.grid, BLOCK_WINDOWS, context)
 
@@ -408,21 +416,26 @@ class _Run:
         hop = align * max(round(HOP / align), 1)
         halo = -(-max(REACH, 3 * hop) // hop) * hop
         joiners = [Joiner(separator.grid) for _ in range(separator.samples)]
-        # MPS has no complex numbers in all the operators that spectra need.
-        device = separator.device if separator.device.type == "cuda" else "cpu"
         channels = len(self.low)
-        sharers = [Sharer(self.length, separator._absent, device) for _ in range(separator.samples)]
+        sharers = [
+            Sharer(self.length, separator._absent, self.fits_on) for _ in range(separator.samples)
+        ]
         rounds = separator.settings.templates
         # Fits of templates weigh the stems' places; twice would be too much of it.
         refiners = [
-            Refiner(self.length, channels, device=device, spatial=not rounds)
+            Refiner(self.length, channels, device=self.fits_on, spatial=not rounds)
             for _ in range(separator.samples)
         ]
         settings = ADAPTIVE if separator.settings.adaptive else DEFAULT
         refitters = [
-            Refitter(self.length, rounds, device, settings) for _ in range(separator.samples)
+            Refitter(self.length, rounds, self.fits_on, settings) for _ in range(separator.samples)
         ]
         chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
+        if self.made is not None:
+            for first, last, begin, piece in chunkers[0].push(self.made):
+                yield 0, *self._finish(first, last, begin, piece, hop)
+            self._report(1.0)
+            return
         self._report(0.0)
         for block in self.blocks:
             for index, stems in enumerate(self._block(block)):
@@ -435,9 +448,11 @@ class _Run:
                     for first, last, begin, piece in chunkers[index].push(part):
                         yield index, *self._finish(first, last, begin, piece, hop)
             self._report(min(block.last, self.length) / self.length)
+        if self.misfit is None and rounds:
+            self.misfit = refitters[0].misfit
 
     def adapt(self) -> None:
-        """Go on with a copy of the prior that has learnt the track, see `adaptation`."""
+        """Go on with a copy of the prior that has learnt the track, as far as it should."""
         separator, settings = self.separator, self.separator.settings
         heard = excerpt(self.low, self.prior_rate)
         passes = settings.draws * len(self.low) / self.prior_rate  # denoiser calls on a second
@@ -445,31 +460,44 @@ class _Run:
             [heard.shape[-1] * passes, learning_cost(settings.adapt), self.length * passes]
         )
         first, learnt = stages[:2] / stages[2]
-        total = self.mixture.shape[-1] / self.rate
-        progress = self.progress
-
-        def part(begin: float, end: float) -> Callable[[float, float], None] | None:
-            if progress is None:
-                return None
-            return lambda done, of: progress(total * (begin + (end - begin) * done / of), total)
-
-        plain = separator._with(samples=1, residual=False)
-        teacher = _Run(plain, heard, self.prior_rate, part(0, first))
+        plain = separator._with(samples=1)
+        teacher = _Run(plain, heard, self.prior_rate, self._part(0, first))
         teacher.gain, teacher.tuning, teacher.imbalance = self.gain, self.tuning, self.imbalance
         stems = torch.zeros(len(heard), len(separator.prior.sources), heard.shape[-1])
         present = [separator.prior.sources.index(name) for name in separator.sources]
         for _, at, chunk in teacher.chunks():
-            stems[:, present, at : at + chunk.shape[-1]] = torch.from_numpy(chunk)
-        learning = part(first, learnt)
+            found = torch.from_numpy(chunk[:, : len(present)])
+            stems[:, present, at : at + chunk.shape[-1]] = found
+        self.misfit = teacher.misfit
+        if not settings.templates:
+            fits = Refitter(heard.shape[-1], settings.rounds(1), teacher.fits_on)
+            self.misfit = [fits.misfit for _ in fits.push(stems[:, present], heard)][-1]
+        self.learnt = 1.0 if separator._learns_all else worth(self.misfit)
+        if not heard.any():
+            self.learnt = 0.0
+        if self.learnt == 0:
+            if heard is self.low and separator.samples == 1:
+                self.made = stems[:, present]
+            self.progress = self._part(first, 1)
+            return
+        learning = self._part(first, learnt)
         prior = adapt(
             separator.prior,
             list(stems * self.gain),
             settings.adapt,
             speeds=[combined(speed, self.tuning) for speed in settings.speeds],
+            share=self.learnt,
             seed=separator.seed,
             callback=learning and (lambda step: learning(step, settings.adapt)),
         )
-        self.separator, self.progress = separator._with(prior=prior), part(learnt, 1)
+        self.separator, self.progress = separator._with(prior=prior), self._part(learnt, 1)
+
+    def _part(self, begin: float, end: float) -> Callable[[float, float], None] | None:
+        """Progress of what is done between two shares of the whole time."""
+        progress, total = self.progress, self.mixture.shape[-1] / self.rate
+        if progress is None:
+            return None
+        return lambda done, of: progress(total * (begin + (end - begin) * done / of), total)
 
     def _refine(self, refiner: Refiner, parts: Iterable[Tensor]) -> Iterator[Tensor]:
         for part in parts:

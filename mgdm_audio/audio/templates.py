@@ -201,7 +201,17 @@ def refit(
     Returns:
         ``[C, K, T]``. Stems that sum to the mixture still do.
     """
-    seed, share = 0, settings.share
+    return refitted(stems, mixture, rounds, settings)[0]
+
+
+def refitted(
+    stems: Tensor,
+    mixture: Tensor,
+    rounds: Sequence[Sequence[int]],
+    settings: FitSettings = DEFAULT,
+) -> tuple[Tensor, float]:
+    """`refit`, and the `misfit` of the first round."""
+    seed, share, missed = 0, settings.share, 0.0
     for index, windows in enumerate(rounds):
         masked, total = torch.zeros_like(stems), 0.0
         for window in windows:
@@ -211,10 +221,11 @@ def refit(
             seed += 1
         stems = torch.lerp(stems, masked / len(windows), share)
         if index == 0:
-            share *= settings.worth(total / len(windows))
+            missed = total / len(windows)
+            share *= settings.worth(missed)
         if share == 0:
             break
-    return stems
+    return stems, missed
 
 
 def sections(length: int, halo: int, section: int = DEFAULT.section) -> list[Block]:
@@ -236,6 +247,9 @@ class Refitter:
         rounds: see `refit`.
         device: where to compute; pieces come from the CPU and go back there.
         settings: of the fits.
+
+    Attributes:
+        misfit: mean over the sections that are done of the first round's `misfit`.
     """
 
     def __init__(
@@ -252,6 +266,7 @@ class Refitter:
         self.joiner = Joiner(Grid(settings.section + FADE, settings.section))
         self.buffer: Tensor | None = None
         self.begin = 0  # position of the buffer's first sample
+        self.misfit, self.done = 0.0, 0
 
     def push(self, stems: Tensor, mixture: np.ndarray) -> Iterator[Tensor]:
         """Take stems ``[C, K, n]``, yield those of finished sections in order.
@@ -265,11 +280,14 @@ class Refitter:
             block = self.sections.popleft()
             piece = self._between(block.begin, block.end).to(self.device)
             part = torch.from_numpy(mixture[:, block.begin : block.end]).to(self.device)
-            fitted = refit(piece, part, self.rounds, self.settings).cpu()
+            fitted, missed = refitted(piece, part, self.rounds, self.settings)
+            length = block.last - block.first
+            self.done += length
+            self.misfit += (missed - self.misfit) * length / self.done
             # The next section begins before this one's end, within the buffer.
             keep = self.sections[0].begin if self.sections else block.end
             self.buffer, self.begin = self._between(keep, None).clone(), keep
-            yield self.joiner.push(block, fitted)
+            yield self.joiner.push(block, fitted.cpu())
 
     def _between(self, first: int, last: int | None) -> Tensor:
         """The buffer from one position of the signal to another."""

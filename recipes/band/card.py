@@ -80,13 +80,20 @@ def level_table(prior: Prior, tracks: Sequence[Tensor]) -> str:
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--quality", "qualities", multiple=True, default=("fast", "balanced"))
 @click.option("--count", type=int, help="Use the first COUNT tracks of each folder only.")
-def main(name: str, folders: tuple[Path, ...], qualities: tuple[str, ...], count: int | None):
+@click.option("--levels/--no-levels", default=True, help="Whether to tell errors by noise level.")
+def main(
+    name: str,
+    folders: tuple[Path, ...],
+    qualities: tuple[str, ...],
+    count: int | None,
+    levels: bool,
+):
     """Tables of the prior NAME on the rendered sets FOLDERS."""
     prior = load_prior(name, "cpu")
     sets = {folder.name: tracks_of(folder, prior.sources, count) for folder in folders}
     if prior.conditional:
         click.echo(si_sdri_table(prior, sets, qualities))
-    for set_name, tracks in sets.items():
+    for set_name, tracks in sets.items() if levels else ():
         click.echo(f"Squared error relative to the static Wiener filter's, `{set_name}`:\n")
         click.echo(level_table(prior, tracks))
 

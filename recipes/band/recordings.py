@@ -106,14 +106,19 @@ def _mean(values: Sequence[float]) -> float:
     default=None,
     help="Whether one estimate in three hears mid and side; by default as the quality has it.",
 )
+@click.option(
+    "--adapt",
+    type=click.IntRange(min=0),
+    help="Steps in which the prior first learns each song; by default as the quality has it.",
+)
 @click.option("--without", metavar="NAME,...", help="Stems that none of the songs has.")
 @click.option("--start", default=45.0, help="Seconds into each song.")
 @click.option("--seconds", default=40.0, help="Of each song.")
-def main(folders, prior, quality, retune, mid_side, without, start, seconds) -> None:
+def main(folders, prior, quality, retune, mid_side, adapt, without, start, seconds) -> None:
     """How well the guitar of real recordings is told apart."""
     try:
         without = split_names("--without", without) or ()
-        settings = {"retune": retune, "mid_side": mid_side, "without": without}
+        settings = {"retune": retune, "mid_side": mid_side, "adapt": adapt, "without": without}
         separator = Separator(prior, quality=quality, **settings)
         if "guitar" not in separator.sources:
             raise ValueError("the guitar is what is scored")

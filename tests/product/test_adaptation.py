@@ -141,7 +141,7 @@ def test_a_separator_separates_learns_and_separates_again(cascade, channels):
     mixture, before, told = music(1.5, 44100, channels), weights(cascade), []
     settings = {"quality": "balanced", "templates": 0}
     plain = Separator(cascade, **settings).separate(mixture, 44100)
-    separator = Separator(cascade, **settings, adapt=4)
+    separator = Separator(cascade, **settings, adapt=4, adaptive=False)
     with torch.inference_mode():  # as evaluations run
         result = separator.separate(mixture, 44100, lambda *progress: told.append(progress))
     assert separator.prior is cascade
@@ -158,7 +158,62 @@ def test_a_separator_separates_learns_and_separates_again(cascade, channels):
     assert len(set(done)) > 6
     again = separator.separate(mixture, 44100).stems
     assert all(torch.equal(again[name], result.stems[name]) for name in again)
-    assert result.settings["adapt"] == 4
+    assert (result.settings["adapt"], result.settings["learnt"]) == (4, 1.0)
+
+
+@pytest.mark.parametrize("templates", [0, 1])
+def test_a_track_is_learnt_as_far_as_its_sounds_come_back(prior, monkeypatch, templates):
+    """`misfit` decides, as for further rounds of templates; where they do not, nothing is done."""
+    mixture, calls = music(3.0, RATE, 1), []
+
+    def count(x, *levels):
+        calls.append(len(x))
+        return prior.denoise(x, *levels)
+
+    def never(*arguments, **settings):
+        raise AssertionError("learnt")
+
+    counted = replace(prior, denoise=count)
+    settings = {"quality": "fast", "templates": templates, "batch_size": 100}
+    plain = Separator(counted, **settings).separate(mixture, RATE)
+    expected = len(calls)
+    monkeypatch.setattr("mgdm_audio.separator.is_adaptable", lambda prior: True)
+    monkeypatch.setattr("mgdm_audio.separator.check_adaptable", lambda prior: None)
+
+    def separate(misfit, learn):
+        calls.clear()
+        monkeypatch.setattr("mgdm_audio.audio.templates.misfit", lambda *_: misfit)
+        monkeypatch.setattr("mgdm_audio.separator.adapt", learn)
+        return Separator(counted, **settings, adapt=5).separate(mixture, RATE)
+
+    result = separate(0.2, never)
+    assert (result.settings["misfit"], result.settings["learnt"]) == (0.2, 0.0)
+    assert len(calls) == expected
+    for name in prior.sources:
+        torch.testing.assert_close(result.stems[name], plain.stems[name], atol=1e-6, rtol=1e-5)
+    shares = []
+
+    def learn(prior, tracks, steps, *, share, **settings):
+        shares.append(share)
+        return prior
+
+    separate(0.1, learn)
+    assert separate(0.12, learn).settings["learnt"] == pytest.approx(0.5, abs=1e-3)
+    assert shares == pytest.approx([1.0, 0.5])
+    assert len(calls) == 2 * expected
+
+
+def test_silence_is_not_learnt(prior):
+    silent = Separator(prior, quality="best", adaptive=False).separate(np.zeros((1, 9000)), RATE)
+    assert silent.settings["learnt"] == 0
+    assert not any(stem.any() for stem in silent.stems.values())
+
+
+def test_a_share_of_what_is_learnt_lies_between(prior):
+    none, half, full = (weights(adapt(prior, [banded()], 2, share=s)) for s in (0, 0.5, 1))
+    assert not changed(none, weights(prior))
+    for name in changed(none, full):
+        torch.testing.assert_close(half[name], (none[name] + full[name]) / 2)
 
 
 def test_the_teacher_is_the_separation_as_it_would_have_been(cascade, monkeypatch):
@@ -173,7 +228,8 @@ def test_the_teacher_is_the_separation_as_it_would_have_been(cascade, monkeypatc
     mixture = 0.1 * music(1.0, RATE, 2)
     settings = {"quality": "balanced", "templates": 0, "without": "drums", "residual": True}
     plain = Separator(cascade, **settings).separate(mixture, RATE)
-    result = Separator(cascade, **settings, adapt=7, samples=2, seed=5).separate(mixture, RATE)
+    settings |= {"adapt": 7, "adaptive": False, "samples": 2, "seed": 5}
+    result = Separator(cascade, **settings).separate(mixture, RATE)
     assert len(result.samples) == 2
     assert (learnt["steps"], learnt["seed"]) == (7, 5)
     tracks = torch.stack(learnt["tracks"])
