@@ -148,7 +148,12 @@ def worth(misfit: float) -> float:
 
 def learning_cost(steps: int) -> float:
     """About the time of `steps`, in that of denoiser calls on a second of one channel."""
-    return STEP_COST * steps * BATCH * CROP
+    return STEP_COST * heard_seconds(steps)
+
+
+def heard_seconds(steps: int) -> float:
+    """Audio that the network hears in `steps`, in seconds."""
+    return steps * BATCH * CROP
 
 
 def excerpt(audio: np.ndarray, samplerate: int) -> np.ndarray:
@@ -162,8 +167,9 @@ def excerpt(audio: np.ndarray, samplerate: int) -> np.ndarray:
 
 def _copied(prior: Prior) -> NetworkDenoiser:
     check_adaptable(prior)
-    denoise = prior.denoise
-    return NetworkDenoiser(copy.deepcopy(denoise.network), denoise.device, denoise.conditional)
+    denoise = copy.copy(prior.denoise)
+    denoise.network = copy.deepcopy(denoise.network).requires_grad_(False)
+    return denoise
 
 
 def remixed(

@@ -47,12 +47,14 @@ def read_pair(folder: Path, start: float, seconds: float) -> tuple[Tensor, int]:
 
 class Score(NamedTuple):
     """SI-SDRi of a guitar in dB, of its channels' mean and of all channels as one signal; the
-    `imbalance` of the mixture's sides, if it counted; and each stem's share of the energy."""
+    `imbalance` of the mixture's sides, if it counted; each stem's share of the energy; and the
+    stems' `misfit`, if templates were fitted."""
 
     mono: float
     stereo: float
     imbalance: float | None
     shares: dict[str, float]
+    misfit: float | None = None
 
 
 def score(separator: Separator, parts: Tensor, samplerate: int) -> Score:
@@ -69,7 +71,8 @@ def score(separator: Separator, parts: Tensor, samplerate: int) -> Score:
     stereo = improvement(parts.mT.flatten(1), stems["guitar"].mT.flatten(), parts.shape[1])
     energy = {name: float(stem.square().sum()) for name, stem in stems.items()}
     shares = {name: value / (sum(energy.values()) or 1.0) for name, value in energy.items()}
-    return Score(mono, stereo, result.settings["imbalance"], shares)
+    settings = result.settings
+    return Score(mono, stereo, settings["imbalance"], shares, settings.get("misfit"))
 
 
 def table(rows: Sequence[tuple[str, Score]]) -> str:
