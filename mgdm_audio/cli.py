@@ -137,9 +137,9 @@ def quality_help() -> str:
     "--adapt",
     type=click.IntRange(min=0),
     metavar="STEPS",
-    help="Steps in which a copy of the prior first learns the track's own sounds, from remixes of "
-    "the stems that it makes of it: 0 for none. Time for one more separation, and 1 to 3 s a step "
-    "on a CPU. [default: with best 40, else 0]",
+    help="Steps in which a copy of the prior learns the track's own sounds, from remixes of the "
+    "stems that it makes of it, to separate it once more then: 0 for none. Left out where sounds do "
+    "not come back, as on most recordings of guitars. [default: with best 40, else 0]",
 )
 @option(
     "--samples",
@@ -178,7 +178,7 @@ def quality_help() -> str:
     "compiled",
     is_flag=True,
     help="Compile the network first: minutes, then a little faster on a CPU; not yet measured on a "
-    "GPU. For hours of music.",
+    "GPU. For hours of music. A compiled network is not adapted.",
 )
 @option(
     "--without",
