@@ -138,8 +138,8 @@ def quality_help() -> str:
     type=click.IntRange(min=0),
     metavar="STEPS",
     help="Steps in which a copy of the prior learns the track's own sounds, from remixes of the "
-    "stems that it makes of it, to separate it once more then: 0 for none. Left out where sounds do "
-    "not come back, as on most recordings of guitars. [default: with best 40, else 0]",
+    "stems that it makes of it, to separate it once more then: 0 for none. Left out where sounds "
+    "do not come back, as on most recordings of guitars. [default: with best 40, else 0]",
 )
 @option(
     "--samples",
