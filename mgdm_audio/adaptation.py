@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -26,6 +27,9 @@ RATE, WARMUP, COOLDOWN = 5e-4, 5, 0.5
 #: `misfit` of a track's stems (`audio.templates`) up to which all that is learnt is kept, and from
 #: which nothing is: sounds that do not come back, as a guitarist's, have errors that do.
 EXACT, INEXACT = 0.105, 0.135
+
+#: Seconds of a track below which nothing is learnt: so little sounds all alike.
+LEAST = 10.0
 
 #: Largest norm of a gradient.
 CLIP = 1.0
@@ -82,9 +86,9 @@ def adapt(
     """
     if not tracks:
         raise ValueError("there is no track to adapt the prior to")
-    # Callers may be in inference mode, whose tensors can't be learnt from.
-    with torch.inference_mode(False), torch.enable_grad():
-        denoise = _copied(prior)
+    check_adaptable(prior)
+    with _learning(prior.denoise.device):
+        denoise = _copied(prior.denoise)
         network, device = denoise.network, denoise.device
         learner = getattr(network, "second", network).requires_grad_(True)
         optimizers = make_optimizers(learner, RATE, 0.0, "muon")
@@ -109,8 +113,11 @@ def adapt(
                 for group in optimizer.param_groups:
                     group["lr"] = rate
                 optimizer.step()
+            torch.clear_autocast_cache()  # else weights in half precision stay those of this step
             if callback is not None:
                 callback(step + 1)
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
         network.requires_grad_(False)
         for new, old in zip(network.parameters(), prior.denoise.network.parameters(), strict=True):
             new.copy_(torch.lerp(old, new, share))
@@ -121,6 +128,8 @@ def is_adaptable(prior: Prior) -> bool:
     """Whether `adapt` can make something of `prior`: its network can learn, and is not compiled."""
     denoise = prior.denoise
     if not isinstance(denoise, NetworkDenoiser) or denoise.compiled:
+        return False
+    if denoise.device.type == "mps":  # gradients through spectra have not been tried there
         return False
     return denoise.conditional and hasattr(denoise.network, "expected_error")
 
@@ -137,7 +146,7 @@ def check_adaptable(prior: Prior) -> None:
         raise ValueError("a compiled prior cannot learn a track: adapt or compile, not both")
     raise ValueError(
         f"the prior {prior.name!r} cannot learn a track: that takes a network of this package "
-        "which is told the mixture's noise level"
+        "which is told the mixture's noise level, on a CPU or a CUDA device"
     )
 
 
@@ -165,9 +174,20 @@ def excerpt(audio: np.ndarray, samplerate: int) -> np.ndarray:
     return np.concatenate([audio[:, start : start + piece] for start in starts], 1)
 
 
-def _copied(prior: Prior) -> NetworkDenoiser:
-    check_adaptable(prior)
-    denoise = copy.copy(prior.denoise)
+@contextmanager
+def _learning(device: torch.device) -> Iterator[None]:
+    """Whatever mode the caller is in.
+
+    Tensors made in inference mode can't be learnt from; under autocast optimisers would compute in
+    half precision.
+    """
+    whole = torch.autocast(device.type, enabled=False)
+    with torch.inference_mode(False), torch.enable_grad(), whole:
+        yield
+
+
+def _copied(denoise: NetworkDenoiser) -> NetworkDenoiser:
+    denoise = copy.copy(denoise)
     denoise.network = copy.deepcopy(denoise.network).requires_grad_(False)
     return denoise
 
@@ -182,15 +202,16 @@ def remixed(
     its own in both.
     """
     rng = np.random.default_rng(seed)
-    # Copies, for tensors made in inference mode can't be learnt from.
-    tracks = [track.detach().to("cpu", torch.float32, copy=True) for track in tracks]
+    # Tensors made in inference mode can't be learnt from, copies can.
+    tracks = [track.clone() if track.is_inference() else track.detach() for track in tracks]
+    tracks = [track.to("cpu", torch.float32) for track in tracks]
     length = min(length, min(track.shape[-1] for track in tracks))
     lengths = np.array([track.shape[-1] for track in tracks], float)
     while True:
-        track = tracks[rng.choice(len(tracks), p=lengths / lengths.sum())]
         faster, slower = speeds[rng.integers(len(speeds))]
-        heard = min(-(-length * faster // slower), track.shape[-1])
         for _ in range(TRIES):
+            track = tracks[rng.choice(len(tracks), p=lengths / lengths.sum())]
+            heard = min(-(-length * faster // slower), track.shape[-1])
             places = rng.integers(track.shape[-1] - heard + 1, size=len(track))
             if rng.random() < TOGETHER:
                 places[:] = places[0]

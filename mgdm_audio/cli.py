@@ -323,6 +323,13 @@ def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
             "clips; --float32 or --clip-mode keep the level.",
             err=True,
         )
+    settings = outcome.info["settings"]
+    if settings["adapt"] and settings["learnt"] == 0 and not quiet:
+        click.echo(
+            f"note: {outcome.track}: the prior was not adapted to it, as its sounds do not come "
+            "back as far as can be told; the stems are those of --adapt 0.",
+            err=True,
+        )
     if verbose:
         info = outcome.info
         click.echo(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .adaptation import adapt, check_adaptable, excerpt, is_adaptable, learning_cost, worth
+from .adaptation import LEAST, adapt, check_adaptable, excerpt, is_adaptable, learning_cost, worth
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
 from .audio.absent import Sharer, share_absent
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
@@ -85,8 +85,7 @@ class Separator:
             (`mgdm_audio.audio.templates`): how many, or the windows of each, in samples at the
             prior's rate; by default as the preset has it, 0 for none.
         adaptive: whether rounds after the first count only as far as sounds come back exactly; by
-            default for a preset's rounds, and not for those that are asked for. And whether what
-            `adapt` learns does; by default yes.
+            default for a preset's rounds, and not for those that are asked for.
         speeds: of estimates of the mean, at which the network hears the mixture, one a draw in
             turn, as ratios such as ``(18, 17)``, a semitone higher; by default as the preset has
             them. An estimate that differs with the pitch is averaged over it.
@@ -100,7 +99,9 @@ class Separator:
         adapt: of estimates of the mean, steps in which a copy of the prior first learns the track,
             from remixes of the stems that it makes of it, to separate it once more then
             (`mgdm_audio.adaptation`): 0 for none. By default as the preset has it, or none if the
-            prior cannot learn. Stems then differ a little with the batch size and the machine.
+            prior cannot learn. What is learnt counts as far as the track's sounds come back; stems
+            then differ a little with the batch size and the machine.
+        adapt_always: keep all that is learnt, whatever the track.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -133,6 +134,7 @@ class Separator:
         mid_side: bool | float | None = None,
         retune: bool | None = None,
         adapt: int | None = None,
+        adapt_always: bool = False,
         normalize: bool = True,
         compiled: bool = False,
         **options: Any,
@@ -153,7 +155,7 @@ class Separator:
             speeds=None if speeds is None else _ratios(speeds),
             mid_side=None if mid_side is None else float(mid_side),
             retune=retune,
-            adapt=adapt,
+            adapt=None if adapt is None else operator.index(adapt),
         )
         if not self.settings.is_mean:
             if speeds is not None or mid_side or retune or adapt:
@@ -189,7 +191,7 @@ class Separator:
             )
         if seed < 0:
             raise ValueError(f"seed must not be negative, not {seed}")
-        self._learns_all = adaptive is False
+        self.adapt_always = adapt_always
         self._absent = _indices(self.prior.sources, without)
         self.samples, self.seed = samples, seed
         self.residual, self.normalize = residual, normalize
@@ -318,6 +320,7 @@ class Separator:
             "mid_side": self.settings.mid_side,
             "retune": self.settings.retune,
             "adapt": self.settings.adapt,
+            "adapt_always": self.adapt_always,
             "without": [self.prior.sources[k] for k in self._absent],
             "seed": self.seed,
             "device": str(self.device),
@@ -335,7 +338,8 @@ class Separator:
     def _memory_advice(self) -> str:
         return (
             f"use a smaller --batch-size (now {self.batch_size}) or --segment, "
-            "separate the track in parts with --start and --duration, or use --device cpu."
+            "separate the track in parts with --start and --duration, or use --device cpu"
+            + (", or --adapt 0." if self.settings.adapt else ".")
         )
 
     def _sampler(
@@ -432,9 +436,11 @@ class _Run:
         ]
         chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
         if self.made is not None:
-            for first, last, begin, piece in chunkers[0].push(self.made):
-                yield 0, *self._finish(first, last, begin, piece, hop)
-            self._report(1.0)
+            self.fitted = 1.0
+            for part in self.made.split(DEFAULT.section, -1):
+                for first, last, begin, piece in chunkers[0].push(part):
+                    yield 0, *self._finish(first, last, begin, piece, hop)
+                    self._report(last / self.length)
             return
         self._report(0.0)
         for block in self.blocks:
@@ -460,8 +466,8 @@ class _Run:
             [heard.shape[-1] * passes, learning_cost(settings.adapt), self.length * passes]
         )
         first, learnt = stages[:2] / stages[2]
-        plain = separator._with(samples=1)
-        teacher = _Run(plain, heard, self.prior_rate, self._part(0, first))
+        teacher = _Run(separator._with(samples=1), heard, self.prior_rate, self._part(0, first))
+        # Those of the whole track, where only pieces of it are heard.
         teacher.gain, teacher.tuning, teacher.imbalance = self.gain, self.tuning, self.imbalance
         stems = torch.zeros(len(heard), len(separator.prior.sources), heard.shape[-1])
         present = [separator.prior.sources.index(name) for name in separator.sources]
@@ -472,10 +478,11 @@ class _Run:
         if not settings.templates:
             fits = Refitter(heard.shape[-1], settings.rounds(1), teacher.fits_on)
             self.misfit = [fits.misfit for _ in fits.push(stems[:, present], heard)][-1]
-        self.learnt = 1.0 if separator._learns_all else worth(self.misfit)
-        if not heard.any():
+        self.learnt = worth(self.misfit) if heard.shape[-1] >= LEAST * self.prior_rate else 0.0
+        if separator.adapt_always:
+            self.learnt = 1.0
+        if self.learnt == 0 or not heard.any():
             self.learnt = 0.0
-        if self.learnt == 0:
             if heard is self.low and separator.samples == 1:
                 self.made = stems[:, present]
             self.progress = self._part(first, 1)
@@ -483,7 +490,7 @@ class _Run:
         learning = self._part(first, learnt)
         prior = adapt(
             separator.prior,
-            list(stems * self.gain),
+            list(stems.mul_(self.gain)),
             settings.adapt,
             speeds=[combined(speed, self.tuning) for speed in settings.speeds],
             share=self.learnt,

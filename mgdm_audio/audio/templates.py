@@ -249,7 +249,7 @@ class Refitter:
         settings: of the fits.
 
     Attributes:
-        misfit: mean over the sections that are done of the first round's `misfit`.
+        misfit: of the first round, mean over the sections that are done, by their energy.
     """
 
     def __init__(
@@ -266,7 +266,7 @@ class Refitter:
         self.joiner = Joiner(Grid(settings.section + FADE, settings.section))
         self.buffer: Tensor | None = None
         self.begin = 0  # position of the buffer's first sample
-        self.misfit, self.done = 0.0, 0
+        self.misfit, self.energy = 0.0, 0.0
 
     def push(self, stems: Tensor, mixture: np.ndarray) -> Iterator[Tensor]:
         """Take stems ``[C, K, n]``, yield those of finished sections in order.
@@ -281,9 +281,9 @@ class Refitter:
             piece = self._between(block.begin, block.end).to(self.device)
             part = torch.from_numpy(mixture[:, block.begin : block.end]).to(self.device)
             fitted, missed = refitted(piece, part, self.rounds, self.settings)
-            length = block.last - block.first
-            self.done += length
-            self.misfit += (missed - self.misfit) * length / self.done
+            energy = float(part.double().square().sum())
+            self.energy += energy
+            self.misfit += (missed - self.misfit) * energy / (self.energy or 1.0)
             # The next section begins before this one's end, within the buffer.
             keep = self.sections[0].begin if self.sections else block.end
             self.buffer, self.begin = self._between(keep, None).clone(), keep

@@ -100,7 +100,7 @@ def main(
 def separators_of(prior: Prior, quality: str, steps: int) -> tuple[Separator, Separator]:
     """One that does not learn, and one that keeps all that it has learnt."""
     plain = Separator(prior, quality=quality, adapt=0)
-    return plain, Separator(prior, quality=quality, adapt=steps, adaptive=False)
+    return plain, Separator(prior, quality=quality, adapt=steps, adapt_always=True)
 
 
 if __name__ == "__main__":

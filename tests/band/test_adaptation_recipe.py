@@ -50,6 +50,12 @@ def test_tracks_are_told_by_growing_misfit(prior, tmp_path, monkeypatch):
         estimate = torch.cat([found.stems[source] for source in SOURCES])
         expected = si_sdr_improvement(estimate, stems, RATE).mean().item()
         assert float(before) == pytest.approx(expected, abs=0.01)
+        separator = Separator(prior, quality="fast", adapt=2, adapt_always=True)
+        found = separator.separate(stems.sum(0), RATE)
+        estimate = torch.cat([found.stems[source] for source in SOURCES])
+        expected = si_sdr_improvement(estimate, stems, RATE).mean().item()
+        assert float(after) == pytest.approx(expected, abs=0.01)
+        assert after != before
         assert float(gain) == pytest.approx(float(after) - float(before), abs=0.011)
         assert float(kept) == pytest.approx(adaptation.worth(float(misfit)), abs=0.01)
 

@@ -51,7 +51,7 @@ def test_learning_a_track_is_counted_with_both_separations():
     denoise = NetworkDenoiser(net, torch.device("cpu"), True)
     prior = Prior(denoise, ("a", "b", "c", "d"), 1000, 4.0, (0.01, 2.0), "", True, "toy")
     tracks = list(0.1 * torch.randn(2, 4, 8000, generator=torch.Generator().manual_seed(0)))
-    settings = {"quality": "fast", "templates": 0, "adaptive": False}
+    settings = {"quality": "fast", "templates": 0, "adapt_always": True}
     plain, learnt = (
         measure(prior, tracks, Setting("a", settings | {"adapt": steps}), "cpu").equivalents
         for steps in (0, 2)
