@@ -134,14 +134,6 @@ def quality_help() -> str:
     "nearest key; stems keep the track's pitch. [default: with a quality, yes]",
 )
 @option(
-    "--adapt",
-    type=click.IntRange(min=0),
-    metavar="STEPS",
-    help="Steps in which a copy of the prior learns the track's own sounds, from remixes of the "
-    "stems that it makes of it, to separate it once more then: 0 for none. Left out where sounds "
-    "do not come back, as on most recordings of guitars. [default: with best 40, else 0]",
-)
-@option(
     "--samples",
     type=click.IntRange(min=1),
     default=1,
@@ -178,7 +170,7 @@ def quality_help() -> str:
     "compiled",
     is_flag=True,
     help="Compile the network first: minutes, then a little faster on a CPU; not yet measured on a "
-    "GPU. For hours of music. A compiled network is not adapted.",
+    "GPU. For hours of music.",
 )
 @option(
     "--without",
@@ -323,13 +315,6 @@ def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
             "clips; --float32 or --clip-mode keep the level.",
             err=True,
         )
-    settings = outcome.info["settings"]
-    if settings["adapt"] and settings["learnt"] == 0 and not quiet:
-        click.echo(
-            f"note: {outcome.track}: the prior was not adapted to it, as its sounds do not come "
-            "back as far as can be told; the stems are those of --adapt 0.",
-            err=True,
-        )
     if verbose:
         info = outcome.info
         click.echo(
@@ -390,7 +375,7 @@ def make_separator(given: dict[str, Any]) -> Separator:
     from .separator import Separator
 
     keys = ("quality", "sampler", "steps", "draws", "samples", "seed", "device", "segment")
-    keys += ("overlap", "batch_size", "residual", "compiled", "templates", "retune", "adapt")
+    keys += ("overlap", "batch_size", "residual", "compiled", "templates", "retune")
     options = parse_options(given["options"], preset(given["quality"], given["sampler"]))
     without = split_names("--without", given["without"]) or ()
     return Separator(given["name"], without=without, **{key: given[key] for key in keys}, **options)

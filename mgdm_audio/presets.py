@@ -30,9 +30,6 @@ class Preset:
             for none. For means, too.
         retune: whether it hears music that lies between two keys in the nearest one, by another
             speed (`mgdm_audio.audio.tuning`). For means, too.
-        adapt: steps in which a copy of the prior first learns from remixes of the stems that it
-            makes of the track (`mgdm_audio.adaptation`), to separate it once more then: 0 for none.
-            For means, too.
     """
 
     sampler: str
@@ -46,7 +43,6 @@ class Preset:
     speeds: tuple[tuple[int, int], ...] = ((1, 1),)
     mid_side: float = 0.0
     retune: bool = False
-    adapt: int = 0
 
     def rounds(self, count: int) -> tuple[tuple[int, ...], ...]:
         """`count` rounds of template fits, in the windows that this preset has a round of."""
@@ -70,8 +66,7 @@ class Preset:
         draws += f" at {len(self.speeds)} speeds" if len(self.speeds) > 1 else ""
         fits = sum(map(len, self.templates))
         templates = f", {fits} template fit{'s' * (fits > 1)}" if fits else ""
-        adapt = f", twice, adapted in {self.adapt} steps" if self.adapt else ""
-        return f"{self.sampler}, {self.steps} step{'s' * (self.steps > 1)}{draws}{templates}{adapt}"
+        return f"{self.sampler}, {self.steps} step{'s' * (self.steps > 1)}{draws}{templates}"
 
 
 #: Windows of a round of template fits, 93, 186 and 372 ms at 22,050 Hz.
@@ -92,17 +87,15 @@ MEAN = Preset(
     retune=True,
 )
 
-BALANCED = replace(MEAN, draws=3, speeds=SPEEDS, mid_side=ALIKE, templates=2 * (WINDOWS,))
-
 #: ``--quality``; `recipes/bench` measures what each is worth, and `recipes.band.stereo` what mid
 #: and side are. One conditional step without noise estimates the posterior mean, which no single
 #: draw of more steps beats in SI-SDR. Averaged ones differ in polarity, in where the frames lie,
 #: by a semitone, and in which channels of a stereo track they hear. Fits of templates bring more
-#: than further calls, and so does learning the track's sounds, where they come back.
+#: than further calls.
 QUALITIES = {
     "fast": MEAN,
-    "balanced": BALANCED,
-    "best": replace(BALANCED, adapt=40),
+    "balanced": replace(MEAN, draws=3, speeds=SPEEDS, mid_side=ALIKE, templates=2 * (WINDOWS,)),
+    "best": replace(MEAN, draws=6, speeds=SPEEDS, mid_side=ALIKE, templates=2 * (2 * WINDOWS,)),
 }
 
 #: ``--sampler``: the settings a sampler starts from when it is chosen by name.

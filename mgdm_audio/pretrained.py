@@ -67,7 +67,7 @@ class NetworkDenoiser:
         # Convolutions in half precision are faster with channels last, others no slower.
         network = network.to(device, memory_format=torch.channels_last)
         self.network = network.eval().requires_grad_(False)
-        self.device, self.conditional, self.compiled = device, conditional, False
+        self.device, self.conditional = device, conditional
 
     def compile(self) -> None:
         """Compile the network: a minute or more at the first call, then faster calls.
@@ -79,7 +79,6 @@ class NetworkDenoiser:
         """
         require_compiler(self.device)
         self.network.compile()
-        self.compiled = True
 
     def __call__(
         self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import operator
 import os
@@ -16,7 +15,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .adaptation import LEAST, adapt, check_adaptable, excerpt, is_adaptable, learning_cost, worth
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
 from .audio.absent import Sharer, share_absent
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
@@ -96,12 +94,6 @@ class Separator:
         retune: of estimates of the mean, whether the network hears music that lies 15 to 50 cents
             off the keys of A = 440 Hz in the nearest key; stems are moved back. One tuning for a
             track. By default as the preset has it: yes, with a quality.
-        adapt: of estimates of the mean, steps in which a copy of the prior first learns the track,
-            from remixes of the stems that it makes of it, to separate it once more then
-            (`mgdm_audio.adaptation`): 0 for none. By default as the preset has it, or none if the
-            prior cannot learn. What is learnt counts as far as the track's sounds come back; stems
-            then differ a little with the batch size and the machine.
-        adapt_always: keep all that is learnt, whatever the track.
         normalize: bring the track to the level of the prior's training data first (and back).
         compiled: compile the network first, see `load_prior`; for hours of audio.
         **options: hyper-parameters of the sampler.
@@ -133,8 +125,6 @@ class Separator:
         speeds: Sequence[tuple[int, int]] | None = None,
         mid_side: bool | float | None = None,
         retune: bool | None = None,
-        adapt: int | None = None,
-        adapt_always: bool = False,
         normalize: bool = True,
         compiled: bool = False,
         **options: Any,
@@ -155,17 +145,14 @@ class Separator:
             speeds=None if speeds is None else _ratios(speeds),
             mid_side=None if mid_side is None else float(mid_side),
             retune=retune,
-            adapt=None if adapt is None else operator.index(adapt),
         )
         if not self.settings.is_mean:
-            if speeds is not None or mid_side or retune or adapt:
+            if speeds is not None or mid_side or retune:
                 raise ValueError(
-                    "speeds, mid_side, retune and adapt are for estimates of the mean, the "
-                    "qualities: draws begin with noise"
+                    "speeds, mid_side and retune are for estimates of the mean, the qualities: "
+                    "draws begin with noise"
                 )
-            self.settings = replace(
-                self.settings, speeds=((1, 1),), mid_side=0.0, retune=False, adapt=0
-            )
+            self.settings = replace(self.settings, speeds=((1, 1),), mid_side=0.0, retune=False)
         for name, value in (
             ("steps", self.settings.steps),
             ("draws", self.settings.draws),
@@ -174,12 +161,6 @@ class Separator:
         ):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
-        if self.settings.adapt < 0:
-            raise ValueError(f"adapt must be a number of steps, 0 for none, not {adapt}")
-        if adapt:
-            check_adaptable(self.prior)
-        elif self.settings.adapt and not is_adaptable(self.prior):
-            self.settings = replace(self.settings, adapt=0)
         if not 0 <= self.settings.mid_side <= 1:
             raise ValueError(f"mid_side must be between 0 and 1, not {mid_side:g}")
         if mid_side and self.settings.draws * samples < 2:
@@ -191,7 +172,6 @@ class Separator:
             )
         if seed < 0:
             raise ValueError(f"seed must not be negative, not {seed}")
-        self.adapt_always = adapt_always
         self._absent = _indices(self.prior.sources, without)
         self.samples, self.seed = samples, seed
         self.residual, self.normalize = residual, normalize
@@ -270,8 +250,6 @@ class Separator:
             for _ in range(self.samples)
         ]
         run = _Run(self, distinct, samplerate, progress)
-        if self.settings.adapt:
-            run.adapt()
         for index, first, chunk in run.chunks():
             for name, k in places.items():
                 target = sets[index][name][:, first : first + chunk.shape[-1]]
@@ -287,8 +265,6 @@ class Separator:
             | {
                 "retuned": round(cents(run.tuning), 1),
                 "imbalance": None if run.imbalance is None else round(run.imbalance, 3),
-                "misfit": None if run.misfit is None else round(run.misfit, 3),
-                "learnt": None if run.learnt is None else round(run.learnt, 3),
                 "seconds": round(seconds, 3),
             },
         )
@@ -319,8 +295,6 @@ class Separator:
             "speeds": [list(speed) for speed in self.settings.speeds],
             "mid_side": self.settings.mid_side,
             "retune": self.settings.retune,
-            "adapt": self.settings.adapt,
-            "adapt_always": self.adapt_always,
             "without": [self.prior.sources[k] for k in self._absent],
             "seed": self.seed,
             "device": str(self.device),
@@ -329,17 +303,10 @@ class Separator:
             "overlap": round(1 - self.grid.hop / self.grid.window, 3),
         }
 
-    def _with(self, **attributes: Any) -> Separator:
-        """A copy with some attributes of another value."""
-        other = copy.copy(self)
-        vars(other).update(attributes)
-        return other
-
     def _memory_advice(self) -> str:
         return (
             f"use a smaller --batch-size (now {self.batch_size}) or --segment, "
-            "separate the track in parts with --start and --duration, or use --device cpu"
-            + (", or --adapt 0." if self.settings.adapt else ".")
+            "separate the track in parts with --start and --duration, or use --device cpu."
         )
 
     def _sampler(
@@ -401,15 +368,11 @@ class _Run:
         if separator.settings.mid_side and len(self.low) == 2:
             self.imbalance = imbalance(torch.from_numpy(self.low))
         self.progress = progress
-        # MPS has no complex numbers in all the operators that spectra need.
-        self.fits_on = separator.device if separator.device.type == "cuda" else "cpu"
         fits = FIT * sum(map(len, separator.settings.templates))
         calls = separator.settings.steps * separator.settings.draws * len(self.low)
         self.fit_share = fits / (fits + calls)
         self.drawn = self.fitted = 0.0  # how far both stages are, 0 to 1
         self.powers: list[tuple[Tensor, Tensor]] = []
-        self.made: Tensor | None = None  # stems ``[C, K, T]``, if nothing is left to do
-        self.misfit = self.learnt = None  # see `adapt`
         context = 0 if separator.settings.steps == 1 else 1
         self.blocks = plan_blocks(self.length, separator.grid, BLOCK_WINDOWS, context)
 
@@ -420,28 +383,21 @@ class _Run:
         hop = align * max(round(HOP / align), 1)
         halo = -(-max(REACH, 3 * hop) // hop) * hop
         joiners = [Joiner(separator.grid) for _ in range(separator.samples)]
+        # MPS has no complex numbers in all the operators that spectra need.
+        device = separator.device if separator.device.type == "cuda" else "cpu"
         channels = len(self.low)
-        sharers = [
-            Sharer(self.length, separator._absent, self.fits_on) for _ in range(separator.samples)
-        ]
+        sharers = [Sharer(self.length, separator._absent, device) for _ in range(separator.samples)]
         rounds = separator.settings.templates
         # Fits of templates weigh the stems' places; twice would be too much of it.
         refiners = [
-            Refiner(self.length, channels, device=self.fits_on, spatial=not rounds)
+            Refiner(self.length, channels, device=device, spatial=not rounds)
             for _ in range(separator.samples)
         ]
         settings = ADAPTIVE if separator.settings.adaptive else DEFAULT
         refitters = [
-            Refitter(self.length, rounds, self.fits_on, settings) for _ in range(separator.samples)
+            Refitter(self.length, rounds, device, settings) for _ in range(separator.samples)
         ]
         chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
-        if self.made is not None:
-            self.fitted = 1.0
-            for part in self.made.split(DEFAULT.section, -1):
-                for first, last, begin, piece in chunkers[0].push(part):
-                    yield 0, *self._finish(first, last, begin, piece, hop)
-                    self._report(last / self.length)
-            return
         self._report(0.0)
         for block in self.blocks:
             for index, stems in enumerate(self._block(block)):
@@ -454,57 +410,6 @@ class _Run:
                     for first, last, begin, piece in chunkers[index].push(part):
                         yield index, *self._finish(first, last, begin, piece, hop)
             self._report(min(block.last, self.length) / self.length)
-        if self.misfit is None and rounds:
-            self.misfit = refitters[0].misfit
-
-    def adapt(self) -> None:
-        """Go on with a copy of the prior that has learnt the track, as far as it should."""
-        separator, settings = self.separator, self.separator.settings
-        heard = excerpt(self.low, self.prior_rate)
-        passes = settings.draws * len(self.low) / self.prior_rate  # denoiser calls on a second
-        stages = np.cumsum(
-            [heard.shape[-1] * passes, learning_cost(settings.adapt), self.length * passes]
-        )
-        first, learnt = stages[:2] / stages[2]
-        teacher = _Run(separator._with(samples=1), heard, self.prior_rate, self._part(0, first))
-        # Those of the whole track, where only pieces of it are heard.
-        teacher.gain, teacher.tuning, teacher.imbalance = self.gain, self.tuning, self.imbalance
-        stems = torch.zeros(len(heard), len(separator.prior.sources), heard.shape[-1])
-        present = [separator.prior.sources.index(name) for name in separator.sources]
-        for _, at, chunk in teacher.chunks():
-            found = torch.from_numpy(chunk[:, : len(present)])
-            stems[:, present, at : at + chunk.shape[-1]] = found
-        self.misfit = teacher.misfit
-        if not settings.templates:
-            fits = Refitter(heard.shape[-1], settings.rounds(1), teacher.fits_on)
-            self.misfit = [fits.misfit for _ in fits.push(stems[:, present], heard)][-1]
-        self.learnt = worth(self.misfit) if heard.shape[-1] >= LEAST * self.prior_rate else 0.0
-        if separator.adapt_always:
-            self.learnt = 1.0
-        if self.learnt == 0 or not heard.any():
-            self.learnt = 0.0
-            if heard is self.low and separator.samples == 1:
-                self.made = stems[:, present]
-            self.progress = self._part(first, 1)
-            return
-        learning = self._part(first, learnt)
-        prior = adapt(
-            separator.prior,
-            list(stems.mul_(self.gain)),
-            settings.adapt,
-            speeds=[combined(speed, self.tuning) for speed in settings.speeds],
-            share=self.learnt,
-            seed=separator.seed,
-            callback=learning and (lambda step: learning(step, settings.adapt)),
-        )
-        self.separator, self.progress = separator._with(prior=prior), self._part(learnt, 1)
-
-    def _part(self, begin: float, end: float) -> Callable[[float, float], None] | None:
-        """Progress of what is done between two shares of the whole time."""
-        progress, total = self.progress, self.mixture.shape[-1] / self.rate
-        if progress is None:
-            return None
-        return lambda done, of: progress(total * (begin + (end - begin) * done / of), total)
 
     def _refine(self, refiner: Refiner, parts: Iterable[Tensor]) -> Iterator[Tensor]:
         for part in parts:

@@ -201,17 +201,7 @@ def refit(
     Returns:
         ``[C, K, T]``. Stems that sum to the mixture still do.
     """
-    return refitted(stems, mixture, rounds, settings)[0]
-
-
-def refitted(
-    stems: Tensor,
-    mixture: Tensor,
-    rounds: Sequence[Sequence[int]],
-    settings: FitSettings = DEFAULT,
-) -> tuple[Tensor, float]:
-    """`refit`, and the `misfit` of the first round."""
-    seed, share, missed = 0, settings.share, 0.0
+    seed, share = 0, settings.share
     for index, windows in enumerate(rounds):
         masked, total = torch.zeros_like(stems), 0.0
         for window in windows:
@@ -221,11 +211,10 @@ def refitted(
             seed += 1
         stems = torch.lerp(stems, masked / len(windows), share)
         if index == 0:
-            missed = total / len(windows)
-            share *= settings.worth(missed)
+            share *= settings.worth(total / len(windows))
         if share == 0:
             break
-    return stems, missed
+    return stems
 
 
 def sections(length: int, halo: int, section: int = DEFAULT.section) -> list[Block]:
@@ -247,9 +236,6 @@ class Refitter:
         rounds: see `refit`.
         device: where to compute; pieces come from the CPU and go back there.
         settings: of the fits.
-
-    Attributes:
-        misfit: of the first round, mean over the sections that are done, by their energy.
     """
 
     def __init__(
@@ -266,7 +252,6 @@ class Refitter:
         self.joiner = Joiner(Grid(settings.section + FADE, settings.section))
         self.buffer: Tensor | None = None
         self.begin = 0  # position of the buffer's first sample
-        self.misfit, self.energy = 0.0, 0.0
 
     def push(self, stems: Tensor, mixture: np.ndarray) -> Iterator[Tensor]:
         """Take stems ``[C, K, n]``, yield those of finished sections in order.
@@ -280,14 +265,11 @@ class Refitter:
             block = self.sections.popleft()
             piece = self._between(block.begin, block.end).to(self.device)
             part = torch.from_numpy(mixture[:, block.begin : block.end]).to(self.device)
-            fitted, missed = refitted(piece, part, self.rounds, self.settings)
-            energy = float(part.double().square().sum())
-            self.energy += energy
-            self.misfit += (missed - self.misfit) * energy / (self.energy or 1.0)
+            fitted = refit(piece, part, self.rounds, self.settings).cpu()
             # The next section begins before this one's end, within the buffer.
             keep = self.sections[0].begin if self.sections else block.end
             self.buffer, self.begin = self._between(keep, None).clone(), keep
-            yield self.joiner.push(block, fitted.cpu())
+            yield self.joiner.push(block, fitted)
 
     def _between(self, first: int, last: int | None) -> Tensor:
         """The buffer from one position of the signal to another."""

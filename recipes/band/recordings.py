@@ -47,14 +47,12 @@ def read_pair(folder: Path, start: float, seconds: float) -> tuple[Tensor, int]:
 
 class Score(NamedTuple):
     """SI-SDRi of a guitar in dB, of its channels' mean and of all channels as one signal; the
-    `imbalance` of the mixture's sides, if it counted; each stem's share of the energy; and the
-    stems' `misfit`, if templates were fitted."""
+    `imbalance` of the mixture's sides, if it counted; and each stem's share of the energy."""
 
     mono: float
     stereo: float
     imbalance: float | None
     shares: dict[str, float]
-    misfit: float | None = None
 
 
 def score(separator: Separator, parts: Tensor, samplerate: int) -> Score:
@@ -71,8 +69,7 @@ def score(separator: Separator, parts: Tensor, samplerate: int) -> Score:
     stereo = improvement(parts.mT.flatten(1), stems["guitar"].mT.flatten(), parts.shape[1])
     energy = {name: float(stem.square().sum()) for name, stem in stems.items()}
     shares = {name: value / (sum(energy.values()) or 1.0) for name, value in energy.items()}
-    settings = result.settings
-    return Score(mono, stereo, settings["imbalance"], shares, settings.get("misfit"))
+    return Score(mono, stereo, result.settings["imbalance"], shares)
 
 
 def table(rows: Sequence[tuple[str, Score]]) -> str:
@@ -109,19 +106,14 @@ def _mean(values: Sequence[float]) -> float:
     default=None,
     help="Whether one estimate in three hears mid and side; by default as the quality has it.",
 )
-@click.option(
-    "--adapt",
-    type=click.IntRange(min=0),
-    help="Steps in which the prior first learns each song; by default as the quality has it.",
-)
 @click.option("--without", metavar="NAME,...", help="Stems that none of the songs has.")
 @click.option("--start", default=45.0, help="Seconds into each song.")
 @click.option("--seconds", default=40.0, help="Of each song.")
-def main(folders, prior, quality, retune, mid_side, adapt, without, start, seconds) -> None:
+def main(folders, prior, quality, retune, mid_side, without, start, seconds) -> None:
     """How well the guitar of real recordings is told apart."""
     try:
         without = split_names("--without", without) or ()
-        settings = {"retune": retune, "mid_side": mid_side, "adapt": adapt, "without": without}
+        settings = {"retune": retune, "mid_side": mid_side, "without": without}
         separator = Separator(prior, quality=quality, **settings)
         if "guitar" not in separator.sources:
             raise ValueError("the guitar is what is scored")

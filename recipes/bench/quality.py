@@ -12,9 +12,8 @@ import torch
 from torch import Tensor
 
 from mgdm_audio import Separator
-from mgdm_audio.adaptation import learning_cost
 from mgdm_audio.evaluation import si_sdr_improvement
-from mgdm_audio.pretrained import NetworkDenoiser, Prior
+from mgdm_audio.pretrained import Prior
 
 from .settings import Setting
 
@@ -39,18 +38,16 @@ def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: st
 
     Costs are those of the denoiser's windows, with their overlaps, in calls for the whole track.
     """
-    counted, counts = counting(prior.denoise)
-    separator = Separator(replace(prior, denoise=counted), device=device, **setting.arguments)
+    counter = _Counter(prior.denoise)
+    separator = Separator(replace(prior, denoise=counter), device=device, **setting.arguments)
     scores, seconds, equivalents, audio = [], 0.0, 0.0, 0.0
     for index, stems in enumerate(tracks):
         separator.seed = index
-        counts.clear()
+        counter.samples = 0
         began = time.perf_counter()
         result = separator.separate(stems.sum(0), prior.samplerate)
         seconds += time.perf_counter() - began
-        if result.settings["learnt"]:
-            counts.append(learning_cost(separator.settings.adapt) * prior.samplerate)
-        equivalents += sum(counts) / stems.shape[-1] / len(tracks)
+        equivalents += counter.samples / stems.shape[-1] / len(tracks)
         audio += stems.shape[-1] / prior.samplerate
         estimate = torch.cat([result.stems[name] for name in prior.sources])
         scores.append(si_sdr_improvement(estimate, stems, prior.samplerate, silent="skip"))
@@ -67,33 +64,15 @@ def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: st
     )
 
 
-def counting(denoise: Callable[..., Tensor]) -> tuple[Callable[..., Tensor], list[float]]:
-    """A denoiser that notes the samples of each call, with a gradient thrice; and these notes."""
-    counts: list[float] = []
+class _Counter:
+    """A denoiser that counts the samples it denoises; with a gradient each counts three times."""
 
-    def note(x: Tensor) -> None:
-        counts.append(x.shape[0] * x.shape[-1] * (GRADIENT if x.requires_grad else 1))
-
-    if isinstance(denoise, NetworkDenoiser):
-        return _CountingNetwork(denoise, note), counts
-
-    def counted(x: Tensor, *levels: Tensor) -> Tensor:
-        note(x)
-        return denoise(x, *levels)
-
-    return counted, counts
-
-
-class _CountingNetwork(NetworkDenoiser):
-    """A network that tells what it is called with; so do copies that have learnt a track."""
-
-    def __init__(self, denoise: NetworkDenoiser, note: Callable[[Tensor], None]):
-        vars(self).update(vars(denoise))
-        self.note = note
+    def __init__(self, denoise: Callable[..., Tensor]):
+        self.denoise, self.samples = denoise, 0
 
     def __call__(self, x: Tensor, *levels: Tensor) -> Tensor:
-        self.note(x)
-        return super().__call__(x, *levels)
+        self.samples += x.shape[0] * x.shape[-1] * (GRADIENT if x.requires_grad else 1)
+        return self.denoise(x, *levels)
 
 
 def pareto(points: Sequence[Point]) -> set[str]:

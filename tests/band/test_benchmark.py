@@ -110,20 +110,6 @@ def test_htdemucs_says_what_is_missing(monkeypatch):
         htdemucs(song(1.0).sum(0), song(1.0), RATE)
 
 
-def test_passes_of_a_track_that_is_learnt(loaded, monkeypatch):
-    """Two separations of three passes, and a step on two remixes of 3 s."""
-    learning = replace(QUALITIES["best"], adapt=1)
-    monkeypatch.setitem(QUALITIES, "best", learning)
-    monkeypatch.setattr("mgdm_audio.separator.worth", lambda misfit: 1.0)
-    references = song()
-    passes = -(-6 * RATE // references.shape[-1])
-    made = run_system(SYSTEMS["best"], references.sum(0), references, loaded, CPU)
-    assert (made.forwards, made.backwards) == (6 + passes, passes)
-    # Of a track of 24 s, a step costing three passes on what it hears.
-    once = SYSTEMS["balanced"].equivalents - 1
-    assert SYSTEMS["best"].equivalents == pytest.approx(1 + 2 * once + 3 * 6 / 24)
-
-
 def test_untrained_prior_is_its_own_floor(loaded):
     """Before training the denoiser is the static Wiener filter, also through windows."""
     references = song()

@@ -5,10 +5,8 @@ import itertools
 import pytest
 import torch
 
-from mgdm_audio.adaptation import BATCH, CROP
-from mgdm_audio.networks import build_network
 from mgdm_audio.presets import preset
-from mgdm_audio.pretrained import NetworkDenoiser, Prior
+from mgdm_audio.pretrained import Prior
 from recipes.bench.quality import Point, markdown, measure, pareto
 from recipes.bench.settings import GROUPS, Setting
 
@@ -44,19 +42,6 @@ def test_equivalents_are_what_the_denoiser_was_asked(counted, setting):
     assert point.equivalents >= setting.arguments["steps"]
     assert (calls["gradient"] > 0) == (setting.arguments["sampler"] == "mgdm")
     assert len(point.stems) == 4
-
-
-def test_learning_a_track_is_counted_with_both_separations():
-    net = build_network("band", 4, window=256, bands=[[16, 8]], channels=[4, 4], heads=1, blocks=1)
-    denoise = NetworkDenoiser(net, torch.device("cpu"), True)
-    prior = Prior(denoise, ("a", "b", "c", "d"), 1000, 4.0, (0.01, 2.0), "", True, "toy")
-    tracks = list(0.1 * torch.randn(2, 4, 8000, generator=torch.Generator().manual_seed(0)))
-    settings = {"quality": "fast", "templates": 0, "adapt_always": True}
-    plain, learnt = (
-        measure(prior, tracks, Setting("a", settings | {"adapt": steps}), "cpu").equivalents
-        for steps in (0, 2)
-    )
-    assert learnt == pytest.approx(2 * plain + 3 * 2 * BATCH * CROP / 8)
 
 
 def test_pareto_keeps_what_nothing_cheaper_beats():

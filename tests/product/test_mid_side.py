@@ -66,7 +66,7 @@ def heard(prior, channels, alike=False, **settings):
 
 
 def test_one_estimate_of_stereo_in_three_hears_mid_and_side(prior):
-    inputs, mixture, stem = heard(prior, 2, quality="balanced", draws=6, mid_side=True)
+    inputs, mixture, stem = heard(prior, 2, quality="best", mid_side=True)
     assert len(inputs) == 6
     shifts = [given.shape[-1] - inputs[0].shape[-1] for given in inputs]
     for number, given in enumerate(inputs):

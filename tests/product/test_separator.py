@@ -131,7 +131,7 @@ def test_the_second_round_of_a_quality_adapts_one_that_is_asked_for_does_not(
     ("chosen", "windows"),
     [
         ({"quality": "fast"}, (4096,)),
-        ({"quality": "best"}, WINDOWS),
+        ({"quality": "best"}, 2 * WINDOWS),
         ({"sampler": "mgdm"}, WINDOWS),
     ],
 )

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mgdm_audio.adaptation import heard_seconds, learning_cost
 from mgdm_audio.audio import Grid, overlap_add
 from mgdm_audio.engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
 from mgdm_audio.presets import QUALITIES
@@ -30,8 +29,6 @@ else:
 SYSTEMS = Path(__file__).with_name("systems.toml")
 _OVERLAP = 0.25
 _QUANTUM = 1024
-#: Seconds of a rendered track, by which the cost of learning one is told.
-_TRACK = 24.0
 #: Fields that a grid may change; its other entries are the sampler's options.
 _TUNABLE = ("levels", "rho", "sigma_y", "draws")
 
@@ -72,10 +69,7 @@ class System:
         """About how many denoiser passes the work is worth, to say how long it will take."""
         if self.quality is not None:
             settings = QUALITIES[self.quality]
-            passes = settings.steps * settings.draws + FIT * sum(map(len, settings.templates))
-            if settings.adapt:
-                return 1.0 + 2 * passes + learning_cost(settings.adapt) / _TRACK
-            return 1.0 + passes
+            return 1.0 + settings.steps * settings.draws + FIT * sum(map(len, settings.templates))
         return 36.0 if self.sampler else 10.0 if self.peer == "oracle_nmf" else 2.0
 
     @property
@@ -176,14 +170,9 @@ def _separate(
 ) -> Estimate:
     """What ``mgdm-separate --quality`` makes of it."""
     separator = Separator(prior, quality=quality, device=device, batch_size=batch, seed=seed)
-    result = separator.separate(mixture, prior.samplerate)
+    stems = separator.separate_tensor(mixture, prior.samplerate)
     settings = separator.settings
-    forwards, learnt = settings.steps * settings.draws, 0
-    if result.settings["learnt"]:
-        seconds = len(mixture) / prior.samplerate
-        learnt = math.ceil(heard_seconds(settings.adapt) / seconds)
-        forwards = 2 * forwards + learnt
-    return Estimate({k: v[0].numpy() for k, v in result.stems.items()}, forwards, learnt)
+    return Estimate({k: v.numpy() for k, v in stems.items()}, settings.steps * settings.draws, 0)
 
 
 def _sample(
