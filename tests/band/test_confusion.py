@@ -1,0 +1,47 @@
+"""Which stem is taken for which, on estimates that were mixed by known parts."""
+
+import pytest
+import torch
+
+from recipes.band.confusion import shares, table
+
+
+def orthogonal():
+    """Three stems that have nothing in common, and a silent one."""
+    stems = torch.linalg.qr(torch.randn(50, 4, generator=torch.Generator().manual_seed(0)))[0].T
+    return stems * torch.tensor([3.0, 0.1, 1.0, 0.0])[:, None]
+
+
+def test_shares_are_the_parts_that_were_mixed():
+    stems = orthogonal()
+    mixed = torch.tensor([[0.7, 0.2, 0, 0], [0, 1, 0, 0], [0.5, 0, 0.5, 0], [0, 0, 0, 1.0]])
+    found = shares(stems, mixed.T @ stems)
+    torch.testing.assert_close(found[:3], mixed[:3], atol=1e-5, rtol=0)
+    assert found[3].isnan().all()
+
+
+def test_the_table_counts_only_where_a_stem_sounds():
+    nan = float("nan")
+    parts = [torch.eye(2), torch.tensor([[0.4, 0.6], [nan, nan]])]
+    scores = [torch.tensor([5.0, -1.0]), torch.tensor([-3.0, nan])]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table("songs (2)", ("bass", "piano"), parts, scores).splitlines()
+    ]
+    assert rows[2] == ["bass", "0.70", "0.30", "1.00", "1 of 2", "5.00"]
+    assert rows[3] == ["piano", "0.00", "1.00", "-1.00", "1 of 1", ""]
+    assert len(rows) == 4
+
+
+def test_a_stem_that_never_sounds_has_an_empty_row():
+    nan = torch.full((1,), float("nan"))
+    line = table("a (1)", ("bass",), [nan[:, None]], [nan]).splitlines()[2]
+    assert line == "| bass |  |  | 0 of 0 |  |"
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0])
+def test_shares_do_not_depend_on_the_level(scale):
+    stems = orthogonal()[:3]
+    torch.testing.assert_close(
+        shares(scale * stems, scale * stems), torch.eye(3), atol=1e-5, rtol=0
+    )
