@@ -15,6 +15,9 @@ from .stereo import power
 #: In samples: at 22,050 Hz 93 ms, as the shipped denoiser's.
 WINDOW = 2048
 
+#: Power of the others that counts as none, relative to what is shared, in the frame's mean.
+FLOOR = 1e-9
+
 
 def share_absent(stems: Tensor, absent: Sequence[int], window: int = WINDOW) -> Tensor:
     """Share absent stems among the others, by the power these have in time and frequency.
@@ -35,6 +38,8 @@ def share_absent(stems: Tensor, absent: Sequence[int], window: int = WINDOW) -> 
     kept = stems[:, [k for k in range(stems.shape[1]) if k not in absent]]
     foreign = masking_stft(stems[:, list(absent)].sum(1), window)
     powers = power(masking_stft(kept, window))
+    # Beside what is shared, the others may be silent but for rounding: then all get equal parts.
+    powers += FLOOR * power(foreign).mean(-1, keepdim=True)[:, None]
     parts = shares(powers.mean(0) if len(powers) == 2 else powers, exponent=1.0)
     return kept + masking_istft(parts * foreign[:, None], window, stems.shape[-1])
 
