@@ -54,6 +54,15 @@ def thin_layers(regions: Sequence[Region], layers: int) -> list[Region]:
     return kept
 
 
+def moved(region: Region, semitones: int) -> Region:
+    """A region whose root and keys are that many semitones higher than its file says.
+
+    The sample stays as it is: this mends a mapping that names another octave than the one heard.
+    """
+    root, low, high = (key + semitones for key in (region.root, region.low_key, region.high_key))
+    return region._replace(root=root, low_key=max(low, 0), high_key=min(high, 127))
+
+
 def read_sample(region: Region, longest: float) -> np.ndarray:
     """A sample as it goes into the pack, float32 mono at 22,050 Hz, not yet scaled.
 
@@ -97,17 +106,24 @@ def pack_source(
     source: str,
     articulation: str,
     layers: int = 4,
+    transpose: int = 0,
     progress: bool = True,
 ) -> int:
     """Add one articulation of one source to the pack in `out`; what it had of it is replaced.
 
-    Returns the number of samples written.
+    Args:
+        layers: velocity layers to keep.
+        transpose: semitones from the keys that the files name to those that sound, see `moved`.
+
+    Returns:
+        The number of samples written.
 
     Raises:
         ValueError: the files hold no regions, or one of them cannot be understood.
         FileNotFoundError: a file is missing.
     """
-    regions = thin_layers([region for file in files for region in read_sfz(file)], layers)
+    regions = [moved(region, transpose) for file in files for region in read_sfz(file)]
+    regions = thin_layers(regions, layers)
     if not regions:
         raise ValueError(f"no regions with samples in {', '.join(map(str, files))}")
     samples: dict[tuple, np.ndarray] = {}
@@ -168,15 +184,28 @@ def _merge(table: Path, rows: list[dict], source: str, articulation: str) -> Non
 @click.option("--source", help="Name of the source; by default the folder of the first file.")
 @click.option("--articulation", default="open", help="Such as open, sustain, staccato, dead.")
 @click.option("--layers", type=click.IntRange(1), default=4, help="Velocity layers to keep.")
+@click.option(
+    "--transpose",
+    type=click.IntRange(-48, 48),
+    default=0,
+    help="Semitones from the keys that the files name to those that sound: -12 for a bass that is "
+    "mapped as it is written, an octave above what is heard.",
+)
 def main(
-    sfz: tuple[Path, ...], out: Path, stem: str, source: str | None, articulation: str, layers: int
+    sfz: tuple[Path, ...],
+    out: Path,
+    stem: str,
+    source: str | None,
+    articulation: str,
+    layers: int,
+    transpose: int,
 ) -> None:
     """Add SFZ files (or all in a folder) to the pack of recorded sounds in OUT."""
     files = [f for path in sfz for f in (sorted(path.glob("*.sfz")) if path.is_dir() else [path])]
     first = sfz[0] if sfz[0].is_dir() else sfz[0].resolve().parent
     source = source or first.resolve().name.lower().replace(" ", "_")
     try:
-        count = pack_source(files, out, stem, source, articulation, layers)
+        count = pack_source(files, out, stem, source, articulation, layers, transpose)
     except (ValueError, FileNotFoundError, soundfile.LibsndfileError) as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{count} samples of {source} ({articulation}) in {out}")

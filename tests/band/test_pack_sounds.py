@@ -94,6 +94,25 @@ def test_a_packed_library_plays_in_tune(library, tmp_path):
         assert measured_pitch(audio, 116.54) == pytest.approx(116.54, rel=1e-3)
 
 
+def test_a_library_mapped_an_octave_too_high_plays_in_its_own_octave(library, tmp_path):
+    """As the Bass VI of Pastabass: a note that sounds at 55 Hz is mapped to the key of 110 Hz."""
+    for path in (library.parent / "Samples").glob("*tone.wav"):
+        audio, rate = soundfile.read(path)
+        soundfile.write(path, audio, rate // 2)  # an octave lower
+    out = tmp_path / "pack"
+    arguments = [str(library), str(out), "--stem", "bass", "--transpose", "-12"]
+    result = CliRunner().invoke(pack_sounds.main, arguments)
+    assert result.exit_code == 0, result.output
+    with open(out / "samples.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["root_key"] for row in rows} == {"33"}
+    assert {(row["low_key"], row["high_key"]) for row in rows} == {("31", "35"), ("33", "33")}
+    player = Pack(out, RATE).player("bass", 33, np.random.default_rng(0))
+    audio = player(Part("bass", 33, [Note(0.0, 0.9, 34, 100)]), RATE)
+    strongest = measured_pitch(audio, 58.27, octaves=2.5)  # whichever octave it is in
+    assert strongest == pytest.approx(58.27, rel=1e-3)
+
+
 def test_layers_are_thinned_without_a_gap(library):
     region = read_sfz(library)[0]
     many = [region._replace(low_velocity=v - 7, high_velocity=v) for v in range(7, 128, 8)]
