@@ -67,7 +67,8 @@ class Separator:
             a single one sounds like one plausible set of stems.
         samples: sets of stems to return side by side, each the mean of `draws`.
         seed: equal seeds give equal stems, whatever the batch size.
-        device: ``"cuda"``, ``"mps"``, ``"cpu"``, or None for the fastest there is.
+        device: ``"cuda"``, ``"mps"``, ``"cpu"``, or None for the fastest there is; a loaded prior
+            is used where it is.
         segment: window of the denoiser in seconds, by default the length it was trained on.
         overlap: fraction of a window that is cross-faded into the next, 0 to 0.5.
         batch_size: windows a denoiser call; by default what fits in memory.
@@ -129,13 +130,14 @@ class Separator:
         compiled: bool = False,
         **options: Any,
     ):
-        self.device = pick_device(device)
         self.compiled = compiled
         if isinstance(prior, Prior):
             if compiled:
                 raise ValueError("a loaded prior is used as it is: load_prior(name, compiled=True)")
+            self.device = _device_of(prior, device)
             self.prior = prior
         else:
+            self.device = pick_device(device)
             self.prior = load_prior(prior, self.device, compiled=compiled)
         self.settings: Preset = preset(quality, sampler, steps=steps, draws=draws, refine=refine)
         self.settings = self.settings.with_(
@@ -554,6 +556,27 @@ class _Run:
             total = self.mixture.shape[-1] / self.rate
             done = self.drawn + self.fit_share * (min(self.fitted, 1.0) - self.drawn)
             self.progress(total * done, total)
+
+
+def _device_of(prior: Prior, asked: str | torch.device | None) -> torch.device:
+    """Where a loaded prior is, which must be where it is asked to be."""
+    device = getattr(prior.denoise, "device", None)
+    if device is None:  # a function, which has no place of its own
+        return pick_device(asked)
+    if asked is None or asked == "auto":
+        return device
+    picked = pick_device(asked)
+    # "cuda" is one of "cuda:0", "cuda:1" and so on: PyTorch's current one.
+    if picked.type != device.type or _index(picked) != _index(device):
+        raise ValueError(
+            f"the prior was loaded on {device}, so it cannot be used on {picked}: "
+            f"load_prior(name, {str(picked)!r}), or leave device out"
+        )
+    return device
+
+
+def _index(device: torch.device) -> int:
+    return torch.cuda.current_device() if device == torch.device("cuda") else device.index or 0
 
 
 def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:

@@ -398,6 +398,28 @@ def test_a_prior_without_mixture_level_cannot_be_conditional(prior):
         Separator(replace(prior, conditional=False), quality="fast")
 
 
+def test_a_loaded_prior_is_used_where_it_is(prior, monkeypatch):
+    """On a machine that has a GPU as well, which a separator would pick by itself."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    for device in (None, "auto", "cpu"):
+        assert Separator(prior, device=device).device == torch.device("cpu")
+    with pytest.raises(ValueError, match=r"loaded on cpu.*load_prior\(name, 'cuda'\)"):
+        Separator(prior, device="cuda")
+
+    def elsewhere(x, *levels):
+        return x
+
+    elsewhere.device = torch.device("cuda:1")
+    there = replace(prior, denoise=elsewhere)
+    for device in (None, "cuda", "cuda:1"):
+        assert Separator(there, device=device, batch_size=1).device == torch.device("cuda:1")
+    for device in ("cpu", "cuda:0"):
+        with pytest.raises(ValueError, match=f"loaded on cuda:1.* on {device}"):
+            Separator(there, device=device)
+
+
 def test_frames_taken_for_channels_are_refused(prior):
     """soundfile's layout is [frames, channels]: the commonest slip with arrays."""
     with pytest.raises(AudioFileError, match=r"at most 64 channels, not \[4000, 2\].*transpose"):
