@@ -69,8 +69,11 @@ class Separator:
         seed: equal seeds give equal stems, whatever the batch size.
         device: ``"cuda"``, ``"mps"``, ``"cpu"``, or None for the fastest there is; a loaded prior
             is used where it is.
-        segment: window of the denoiser in seconds, by default the length it was trained on.
-        overlap: fraction of a window that is cross-faded into the next, 0 to 0.5.
+        segment: window of the denoiser in seconds, by default the length it was trained on. It is
+            rounded to a whole number of steps of the prior's `stride`, of which it has two or more
+            if windows are cross-faded; a shipped prior's are 0.37 s.
+        overlap: fraction of a window that is cross-faded into the next, 0 to 0.5: rounded down to
+            such steps, but never to none. 0 puts windows side by side, with a step at every joint.
         batch_size: windows a denoiser call; by default what fits in memory.
         without: a stem or stems that the music is known not to have. They are left out of the
             result, and what the prior took for them is shared among the others
@@ -586,9 +589,10 @@ def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:
     if not segment > 0:
         raise ValueError(f"segment must be positive, not {segment:g}")
     quantum = math.lcm(prior.stride, QUANTUM)
-    window = max(round(segment * prior.samplerate / quantum), 1)
-    hop = window - math.floor(window * overlap)
-    return Grid(window * quantum, hop * quantum)
+    # Of one quantum there is no part to fade; a fade of none would leave a step at every joint.
+    window = max(round(segment * prior.samplerate / quantum), 2 if overlap else 1)
+    fade = max(math.floor(window * overlap), 1) if overlap else 0
+    return Grid(window * quantum, (window - fade) * quantum)
 
 
 def _indices(sources: Sequence[str], names: str | Iterable[str]) -> tuple[int, ...]:

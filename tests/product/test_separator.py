@@ -1,5 +1,6 @@
 """The separator: sums, seeds, windows, blocks, levels, and what it refuses."""
 
+import itertools
 import math
 from dataclasses import replace
 
@@ -188,6 +189,26 @@ def test_segments_change_little(prior):
     short, long = (separate(prior, mixture, segment=s, overlap=0.25, steps=4) for s in (0.3, 2.5))
     error = sum((short.stems[n] - long.stems[n]).square().mean() for n in SOURCES)
     assert error < 1e-3 * np.square(mixture).mean()
+
+
+@pytest.mark.parametrize("segment", [0.01, 0.05, 0.14, 0.33, 0.5])
+def test_windows_of_any_length_fade_into_each_other(prior, segment):
+    """Windows that disagree about a constant by its whole level: nowhere is there a step."""
+    turns = itertools.cycle((0.0, 1.0))
+
+    def moody(x, *levels):
+        share = next(turns)
+        return x.sum(1, keepdim=True) * torch.tensor([share, 1 - share, 0, 0])[:, None]
+
+    options = {"refine": False, "retune": False, "batch_size": 1, "segment": segment}
+    mixture = np.ones((1, 22050), np.float32)
+    moods = replace(prior, denoise=moody)
+    bass = separate(moods, mixture, 22050, **options).stems["bass"][0, :-2000]
+    assert bass.min() < 0.1
+    assert bass.max() > 0.9
+    assert bass.diff().abs().max() < 2 / 1024  # a raised cosine over 1,024 samples: pi / 2 of that
+    hard = separate(moods, mixture, 22050, overlap=0.0, **options).stems["bass"][0, :-2000]
+    assert hard.diff().abs().max() > 0.5
 
 
 def test_seeds(prior):
