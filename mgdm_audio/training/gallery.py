@@ -52,7 +52,7 @@ def first_song(config: dict) -> Tensor | None:
     """Six seconds ``[K, T]`` from the middle of the first validation track; None without a set."""
     prior, options = config["prior"], config["training"]
     for folder in options.validation.values():
-        (track,) = load_tracks(Path(folder), prior["sources"], count=1)
+        (track,) = load_tracks(Path(folder), prior["sources"], prior["samplerate"], count=1)
         length = min(round(SECONDS * prior["samplerate"]), track.shape[-1])
         start = (track.shape[-1] - length) // 2
         return track[:, start : start + length]

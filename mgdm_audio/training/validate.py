@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import soundfile
 import torch
 from torch import Tensor, nn
 
 from ..evaluation import si_sdr_improvement
+from .data import Track, read_crop
 from .loss import relative_loss
 from .noise import two_level_noise
 
@@ -19,30 +19,74 @@ from .noise import two_level_noise
 LEVELS = (0.02, 0.2)
 
 
-def load_tracks(
-    folder: Path, sources: Sequence[str], seconds: float | None = None, count: int | None = None
-) -> list[Tensor]:
-    """Stacked stems ``[K, T]`` of ``TRACK/{stem}.flac`` or ``.wav`` below `folder`, by name.
+def find_stems(folder: Path, sources: Sequence[str], count: int | None = None) -> list[Track]:
+    """The first `count` of ``TRACK/{stem}.flac`` or ``.wav`` below `folder`, by name, headers read.
 
-    `seconds` and `count` take the first of each track, and of the tracks.
+    Other than for training, every stem must be there: a stem that was forgotten is not silence.
 
     Raises:
         FileNotFoundError: there is no such track, or one lacks a stem.
+        ValueError: files of a track cannot be read, or differ in sampling rate or in length.
     """
     tracks = []
     names = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
     for track in names[:count]:
-        stems = []
+        files = []
         for stem in sources:
-            files = (track / f"{stem}.flac", track / f"{stem}.wav")
-            path = next((file for file in files if file.exists()), None)
+            choices = (track / f"{stem}.flac", track / f"{stem}.wav")
+            path = next((file for file in choices if file.exists()), None)
             if path is None:
                 raise FileNotFoundError(f"{track}: no {stem}.flac or {stem}.wav")
-            audio, rate = soundfile.read(path, dtype="float32", always_2d=True)
-            stems.append(audio.mean(1)[: None if seconds is None else int(seconds * rate)])
-        tracks.append(torch.from_numpy(np.stack(stems)))
+            files.append(path)
+        tracks.append(_track(track.name, files))
     if not tracks:
         raise FileNotFoundError(f"{folder}: no TRACK/{{{','.join(sources)}}}.flac found")
+    return tracks
+
+
+def _track(name: str, files: Sequence[Path]) -> Track:
+    headers = []
+    for file in files:
+        try:
+            headers.append(soundfile.info(file))
+        except soundfile.LibsndfileError as error:
+            raise ValueError(f"{file}: cannot be read ({error.error_string.strip()})") from error
+    first = headers[0]
+    for file, header in zip(files, headers, strict=True):
+        if header.samplerate != first.samplerate:
+            raise ValueError(
+                f"{file} has {header.samplerate} Hz and {files[0].name} {first.samplerate}: stems "
+                "of a track must have one sampling rate"
+            )
+        if header.frames != first.frames:
+            raise ValueError(
+                f"{file} has {header.frames} samples and {files[0].name} {first.frames}: stems of "
+                "a track must be of one length"
+            )
+    return Track(name, tuple((file,) for file in files), first.samplerate, first.frames)
+
+
+def load_tracks(
+    folder: Path,
+    sources: Sequence[str],
+    samplerate: int,
+    seconds: float | None = None,
+    count: int | None = None,
+) -> list[Tensor]:
+    """Stacked stems ``[K, T]`` of the tracks that `find_stems` finds, mono, at `samplerate` in Hz.
+
+    Files of another sampling rate are resampled, as for training. `seconds` and `count` take the
+    first of each track, and of the tracks.
+
+    Raises:
+        FileNotFoundError: there is no such track, or one lacks a stem.
+        ValueError: files of a track cannot be read, or differ in sampling rate or in length.
+    """
+    tracks = []
+    for track in find_stems(folder, sources, count):
+        length = track.frames / track.samplerate
+        length = length if seconds is None else min(seconds, length)
+        tracks.append(torch.from_numpy(read_crop(track, 0.0, length, samplerate)))
     return tracks
 
 
@@ -128,7 +172,7 @@ def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, 
         count: use the first `count` tracks of each set only.
 
     Raises:
-        FileNotFoundError: a set has no tracks.
+        FileNotFoundError, ValueError: a set's tracks cannot be read, see `load_tracks`.
     """
     prior = config["prior"]
     device = next(net.parameters()).device
@@ -136,7 +180,7 @@ def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, 
     levels = (*LEVELS, prior["sigma_max"])
     report = {}
     for name, folder in config["training"].validation.items():
-        tracks = load_tracks(Path(folder), prior["sources"], count=count)
+        tracks = load_tracks(Path(folder), prior["sources"], prior["samplerate"], count=count)
         if "conditional" in kinds:
             values = one_step_si_sdri(net, tracks, prior["samplerate"], prior["sigma_max"])
             report[f"{name}_si_sdri"] = values.nanmean(0).nanmean().item()

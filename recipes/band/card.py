@@ -90,7 +90,9 @@ def main(
 ):
     """Tables of the prior NAME on the rendered sets FOLDERS."""
     prior = load_prior(name, "cpu")
-    sets = {folder.name: tracks_of(folder, prior.sources, count) for folder in folders}
+    sets = {
+        folder.name: tracks_of(folder, prior.sources, prior.samplerate, count) for folder in folders
+    }
     if prior.conditional:
         click.echo(si_sdri_table(prior, sets, qualities))
     for set_name, tracks in sets.items() if levels else ():

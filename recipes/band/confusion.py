@@ -66,7 +66,7 @@ def main(folders: tuple[Path, ...], prior: str, quality: str, count: int | None)
     sources, rate = separator.sources, separator.prior.samplerate
     for folder in folders:
         parts, improvements = [], []
-        for stems in tracks_of(folder, sources, count):
+        for stems in tracks_of(folder, sources, rate, count):
             found = separator.separate(stems.sum(0), rate).stems
             estimates = torch.cat([found[source] for source in sources])
             parts.append(shares(stems, estimates))

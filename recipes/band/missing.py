@@ -54,7 +54,7 @@ def main(
     lines.append(["---"] * 3 + ["---:"] * (len(prior.sources) + 1))
     click.echo("\n".join(map(_row, lines)))
     for folder in folders:
-        tracks = tracks_of(folder, prior.sources, count)
+        tracks = tracks_of(folder, prior.sources, prior.samplerate, count)
         for stem in missing:
             found = told_or_not(prior, tracks, stem, quality)
             for told, rows in zip(("no", "yes"), found, strict=True):

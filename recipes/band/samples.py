@@ -187,7 +187,7 @@ def main(name, real, out, image, seconds, count, levels, churn, rho, seed, devic
         return prior.denoise(x.to(device or "cpu"), sigma.to(device or "cpu")).float().cpu()
 
     drawn = generate(denoise, (count, len(prior.sources), length), prior.sigmas, **options)
-    truth = excerpts(tracks_of(real, prior.sources), length)
+    truth = excerpts(tracks_of(real, prior.sources, prior.samplerate), length)
     click.echo(f"{count} samples of {seconds:g} s: {levels} levels, churn {churn:g}, rho {rho:g}")
     click.echo(f"against {len(truth)} excerpts; envelope distances, contrast and RMS in dB\n")
     click.echo(compare(drawn, truth, prior.sources, prior.samplerate))

@@ -80,7 +80,7 @@ def main(folders: tuple[Path, ...], name: str, count: int | None, quality: str):
     click.echo("\n".join(map(_row, lines)))
     notes = []
     for folder in folders:
-        tracks = tracks_of(folder, prior.sources, count)
+        tracks = tracks_of(folder, prior.sources, prior.samplerate, count)
         tracks = [panned(t, prior.sources, prior.samplerate, n) for n, t in enumerate(tracks)]
         for heard, separator in ways.items():
             found = [

@@ -74,7 +74,7 @@ def from_tracks(folder: Path, separator: Separator, count: int | None) -> list[E
     """Tracks of a rendered set, mono."""
     prior = separator.prior
     excerpts = []
-    for stems in tqdm(tracks_of(folder, prior.sources, count), desc=folder.name):
+    for stems in tqdm(tracks_of(folder, prior.sources, prior.samplerate, count), desc=folder.name):
         estimate = _estimate(separator, stems.sum(0, keepdim=True))
         excerpts.append(Excerpt(stems[None], tuple(prior.sources), estimate))
     return excerpts

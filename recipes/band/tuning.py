@@ -90,7 +90,7 @@ def main(
         score = separated(prior, quality=quality, retune=retune)
     rows = [["set, cents", *(f"{moved:g}" for moved in cents)], ["---"] + ["---:"] * len(cents)]
     for folder in folders:
-        tracks = tracks_of(folder, prior.sources, count)
+        tracks = tracks_of(folder, prior.sources, prior.samplerate, count)
         values = detuned(score, tracks, cents)
         rows.append([f"{folder.name} ({len(tracks)})", *(f"{value:.2f}" for value in values)])
     click.echo("\n".join("| " + " | ".join(row) + " |" for row in rows))

@@ -34,7 +34,7 @@ def quality(tracks, prior, groups, count, seconds, device, out) -> None:
     from .quality import Point, as_rows, markdown, measure, plot
 
     loaded = load_prior(prior, device)
-    stems = load_tracks(tracks, loaded.sources, seconds)[:count]
+    stems = load_tracks(tracks, loaded.sources, loaded.samplerate, seconds, count)
     known = json.loads(out.read_text()) if out.exists() else []
     points = [Point(**{**row, "stems": tuple(row["stems"])}) for row in known]
     for setting in (s for group in groups for s in GROUPS[group]):
