@@ -24,7 +24,7 @@ from .loss import LOSSES
 from .noise import NoiseLevels, two_level_noise
 from .optimizer import make_optimizers
 from .schedule import Stopwatch, learning_rate
-from .validate import scores
+from .validate import check_sets, scores
 
 
 class TrainingDiverged(RuntimeError):
@@ -91,7 +91,8 @@ def train(
 
     Raises:
         ValueError: both `steps` and `seconds` are given, the loss or a frozen part is unknown, the
-            weights of a frozen part are not given, or the network is made for another `sigma_max`.
+            weights of a frozen part are not given, the network is made for another `sigma_max`, or
+            a validation set cannot be read.
         TrainingDiverged: the loss is not finite. The state of the last save is kept.
     """
     if steps and seconds:
@@ -99,6 +100,7 @@ def train(
     prior, options = config["prior"], config["training"]
     if options.loss not in LOSSES:
         raise ValueError(f"unknown loss {options.loss!r}, expected {' or '.join(LOSSES)}")
+    check_sets(config)
     measure = LOSSES[options.loss]
     by_clock, end = (True, seconds) if seconds else (False, steps or options.steps)
     fabric = Fabric(devices=devices, precision=precision)

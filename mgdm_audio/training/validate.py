@@ -90,6 +90,26 @@ def load_tracks(
     return tracks
 
 
+def check_sets(config: dict) -> None:
+    """Make sure that every validation set of a configuration can be read, before hours of training.
+
+    Reads the headers of all files, and the first track of each set.
+
+    Raises:
+        ValueError: naming the set and what is wrong with it.
+    """
+    prior = config["prior"]
+    for name, folder in config["training"].validation.items():
+        try:
+            find_stems(Path(folder), prior["sources"])
+            load_tracks(Path(folder), prior["sources"], prior["samplerate"], count=1)
+        except (FileNotFoundError, ValueError) as error:
+            raise ValueError(
+                f"the validation set {name!r} cannot be used ({error}): render it, or take it out "
+                "of [training.validation]"
+            ) from error
+
+
 @torch.inference_mode()
 def one_step_si_sdri(
     net: nn.Module,

@@ -21,7 +21,7 @@ from torch import nn
 
 from mgdm_audio.networks import build_network, fitting
 from mgdm_audio.training.config import parse_config
-from mgdm_audio.training.validate import LEVELS, scores
+from mgdm_audio.training.validate import LEVELS, check_sets, scores
 from recipes.machine import describe_machine
 
 if sys.version_info >= (3, 11):
@@ -120,10 +120,14 @@ def run_variant(
     Returns:
         Steps taken, parameters, whether it started from `start`, and the figures of
         `mgdm_audio.training.validate.scores`.
+
+    Raises:
+        ValueError: a validation set cannot be read; said before training.
     """
     from mgdm_audio.training.loop import train
 
     config = parse_config(tables, "the variant's configuration")
+    check_sets(config)
     prior = config["prior"]
     net = build_network(prior["network"], len(prior["sources"]), **config.get("network", {}))
     start = None if start is None else fitting(dict(start), net.state_dict())
@@ -247,7 +251,10 @@ def main(seconds, only, precision, count, start, sounds, config, variants, runs,
         if key not in known and (not only or variant.name in only):
             click.echo(f"{variant.name}: {variant.what}")
             options = {"count": count, "precision": precision, "start": weights}
-            result = run_variant(tables, runs / trained, seconds, **options)
+            try:
+                result = run_variant(tables, runs / trained, seconds, **options)
+            except ValueError as error:
+                raise click.ClickException(str(error)) from error
             known[key] = {**conditions, "sounds": bool(sounds), "count": count, **result}
             _write(results, json.dumps(known, indent=1) + "\n")
         if key in known:

@@ -101,6 +101,15 @@ def test_results_are_kept_and_the_table_grows(options, tmp_path, monkeypatch):
     assert "3 of 3 variants" in invoke(*options)
 
 
+def test_a_set_that_is_missing_is_said_before_training(options, tmp_path):
+    config = tmp_path / "config.toml"
+    config.write_text(config.read_text().replace('songs = "', 'songs = "no'))
+    result = CliRunner().invoke(main, options)
+    assert result.exit_code == 1
+    assert "the validation set 'songs' cannot be used" in result.output
+    assert not (tmp_path / "runs").exists()
+
+
 def test_a_changed_condition_is_another_result(options, tmp_path):
     invoke(*options, "--only", "baseline")
     output = invoke(*options, "--only", "baseline", "--count", "1")

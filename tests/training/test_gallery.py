@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from click.testing import CliRunner
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from mgdm_audio.networks import build_network
+from mgdm_audio.training.__main__ import main
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.gallery import first_song, make_gallery
 from mgdm_audio.training.loop import train
@@ -79,3 +81,23 @@ def test_a_plain_prior_is_not_asked_to_separate(config):
     kinds = {name.split("_")[1] for name in report}
     assert kinds == {"plain", "sums", "slope"}
     assert report["songs_sums_2"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_set_that_is_missing_is_said_before_training(config, tmp_path):
+    """In one sentence by the command; tracks that only validation would come to count as well."""
+    folder = tmp_path / "run"
+    sets = config["training"].validation
+    sets["loud"] = str(tmp_path / "loud")
+    with pytest.raises(ValueError, match=r"validation set 'loud' cannot be used .*loud: no TRACK/"):
+        train(config, folder, devices=1)
+    del sets["loud"]
+    (tmp_path / "set" / "two").mkdir()
+    with pytest.raises(ValueError, match=r"validation set 'songs' .*two: no a\.flac or a\.wav"):
+        train(config, folder, devices=1)
+    (tmp_path / "set" / "two").rmdir()
+    (tmp_path / "set" / "one" / "b.flac").write_bytes(b"")
+    options = ["--config", str(tmp_path / "config.toml"), "--out", str(folder)]
+    result = CliRunner().invoke(main, options)
+    assert result.exit_code == 1
+    assert "validation set 'songs' cannot be used" in result.output
+    assert not list(folder.glob("*"))
