@@ -182,8 +182,8 @@ class Separator:
         self.residual, self.normalize = residual, normalize
         self.grid = _grid(self.prior, segment, overlap)
         self.batch_size = batch_size or self._default_batch()
-        # Fails now, not after the first file was read, when an option is unknown.
-        self._sampler(torch.zeros(1, 1, 1))
+        # Fails now, not after the first file was read, when an option is unknown or makes no sense.
+        self._sampler(torch.zeros(1, 1, 1)).init(torch.zeros(1, len(self.prior.sources), 1))
 
     def separate_file(
         self,

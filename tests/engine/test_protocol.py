@@ -191,9 +191,28 @@ def test_a_sampler_that_diverges_is_reported():
         ("msdm_gaussian", {"gamma": 0.0}), ("msdm_gaussian", {"resamplings": 0}),
         ("dps", {"eta": -0.1}), ("dps", {"zeta": -1.0}), ("mmps", {"eta": 1.5}),
         ("mmps", {"n_solve": 0}), ("pgdm", {"prior_std": 0.0}), ("pgdm", {"eta": float("nan")}),
-        ("conditional", {"churn": 2.0}), ("diffpir", {"zeta": -0.1}),
+        ("conditional", {"churn": 2.0}), ("conditional", {"initial": -1.0}),
+        ("diffpir", {"zeta": -0.1}), ("diffpir", {"strength": -1.0}),
+        ("ddnm", {"resamplings": 0}), ("reddiff", {"regularisation": -1.0}),
+        ("mgdm", {"n_gibbs": 0}), ("mgdm", {"n_gibbs": 1.5}), ("mgdm", {"n_gradient": -1}),
+        ("mgdm", {"n_denoise": 0}), ("mgdm", {"rho": 0.0}), ("mgdm", {"rho": float("inf")}),
+        ("mgdm", {"learning_rate": 0.0}), ("mgdm", {"last_fraction": 1.5}),
+        ("mgdm", {"index_floor": -0.1}), ("mgdm", {"index_sigma": 0.0, "index": "fixed"}),
+        ("mgdm_free", {"rho": 0.0}), ("mgdm_free", {"index_floor": 1.1}),
+        ("mgdm_free", {"index_sigma": -1.0, "index": "ratio"}),
+        ("mgdm_free", {"last_fraction": -0.5}), ("mgdm_free", {"probe": float("nan")}),
+        ("mgdm_free", {"prior_std": 0.0}), ("mgdm_free", {"particles": 0}),
+        ("tds", {"particles": 0}), ("tds", {"threshold": -1.0}), ("tds", {"spread": 0.0}),
     ],
 )  # fmt: skip
 def test_settings_out_of_range_are_refused_by_name(name, setting):
     with pytest.raises(ValueError, match=next(iter(setting))):
         SAMPLERS[name](lambda x, sigma: x, MixtureSum(torch.zeros(1, 1, 8), 0.1), **setting)
+
+
+def test_a_constrained_source_that_is_not_there_is_refused_at_the_start():
+    calls = []
+    sampler = SAMPLERS["msdm_dirac"](calls.append, MixtureSum(MIXTURE, 0.2), constrained=K)
+    with pytest.raises(ValueError, match="constrained must be from 0 to 3, not 4"):
+        sample(sampler, SIGMAS, (B, K, T))
+    assert not calls

@@ -401,6 +401,18 @@ def test_settings_that_make_no_sense(prior, options):
         Separator(prior, **options)
 
 
+@pytest.mark.parametrize(
+    ("sampler", "options"),
+    [
+        ("msdm_dirac", {"constrained": 4}), ("mgdm", {"rho": 0.0}), ("mgdm_free", {"rho": 0.0}),
+        ("mgdm", {"index": "fixed", "index_sigma": -1.0}), ("diffpir", {"strength": -1.0}),
+    ],
+)  # fmt: skip
+def test_hyperparameters_out_of_range_fail_before_any_file_is_read(prior, sampler, options):
+    with pytest.raises(ValueError, match=list(options)[-1]):
+        Separator(prior, sampler=sampler, **options)
+
+
 def test_unknown_hyperparameter(prior):
     with pytest.raises(TypeError, match="chrun"):
         Separator(prior, chrun=0.5)

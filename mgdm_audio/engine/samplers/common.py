@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -30,15 +31,26 @@ def at_least(lowest: float, **values: float) -> None:
             raise ValueError(f"{name} must be at least {lowest}, not {value}")
 
 
+def whole(lowest: int, **values: int) -> None:
+    """Check counts, given by name.
+
+    Raises:
+        ValueError: naming the one that is no whole number, or less than `lowest`.
+    """
+    for name, value in values.items():
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < lowest:
+            raise ValueError(f"{name} must be a whole number from {lowest} on, not {value}")
+
+
 def positive(**values: float | None) -> None:
     """Check hyper-parameters, given by name; None is one that is not set.
 
     Raises:
-        ValueError: naming the one that is not positive.
+        ValueError: naming the one that is not positive, or so large that its square is no number.
     """
     for name, value in values.items():
-        if value is not None and not value > 0:
-            raise ValueError(f"{name} must be positive, not {value}")
+        if value is not None and not 0 < value < 1e150:
+            raise ValueError(f"{name} must be positive and less than 1e150, not {value}")
 
 
 def share(**values: float) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..denoising import Calls, flow
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import ChainState, at_least, positive, start
+from .common import ChainState, at_least, positive, start, whole
 
 
 def daps(
@@ -42,7 +42,7 @@ def daps(
     Raises:
         ValueError: if a setting is out of its range.
     """
-    at_least(1, n_flow=n_flow, n_langevin=n_langevin)
+    whole(1, n_flow=n_flow, n_langevin=n_langevin)
     positive(step_size=step_size, prior_std=prior_std)
     at_least(0, step_decay=step_decay)
 

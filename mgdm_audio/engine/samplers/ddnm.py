@@ -9,7 +9,7 @@ from ..bridge import bridge_coefficients, bridge_mean
 from ..denoising import Calls
 from ..likelihoods import Spectral
 from ..types import Denoiser, Info, Sampler, Step
-from .common import ChainState, arrive, require, start
+from .common import ChainState, arrive, require, start, whole
 
 
 def ddnm(denoise: Denoiser, likelihood: Spectral, *, resamplings: int = 1) -> Sampler:
@@ -27,11 +27,10 @@ def ddnm(denoise: Denoiser, likelihood: Spectral, *, resamplings: int = 1) -> Sa
 
     Raises:
         TypeError: if the eigenvectors are not known.
-        ValueError: if ``resamplings`` is less than 1.
+        ValueError: if a setting is out of its range.
     """
     require(likelihood, Spectral)
-    if resamplings < 1:
-        raise ValueError(f"resamplings must be at least 1, not {resamplings}")
+    whole(1, resamplings=resamplings)
 
     def init(noise: Tensor) -> ChainState:
         return start(likelihood, noise)

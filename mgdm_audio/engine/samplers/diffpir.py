@@ -9,7 +9,7 @@ from torch import Tensor
 from ..denoising import Calls
 from ..likelihoods import LinearGaussian
 from ..types import Denoiser, Info, Sampler, Step
-from .common import ChainState, arrive, require, share, start
+from .common import ChainState, arrive, at_least, require, share, start
 
 
 def diffpir(
@@ -23,14 +23,16 @@ def diffpir(
     Args:
         denoise: the prior.
         likelihood: linear-Gaussian.
-        strength: lambda, the weight of the denoised signal. Paper: 1 to 25.
+        strength: lambda, the weight of the denoised signal; with 0 it counts only where the
+            observation says nothing. Paper: 1 to 25.
         zeta: share of fresh noise, between 0 and 1. Paper: 0.1 to 1.
 
     Raises:
         TypeError: if the likelihood is not linear-Gaussian.
-        ValueError: if ``zeta`` is outside [0, 1].
+        ValueError: if a setting is out of its range.
     """
     require(likelihood, LinearGaussian)
+    at_least(0, strength=strength)
     share(zeta=zeta)
 
     def init(noise: Tensor) -> ChainState:

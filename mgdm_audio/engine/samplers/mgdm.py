@@ -13,7 +13,7 @@ from ..likelihoods import Gaussian
 from ..optimiser import adam, adam_init
 from ..schedules import between
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import require
+from .common import positive, require, share, whole
 from .perturbed import implicit, observed_noise
 
 INDEX = ("uniform", "mixed", "near_zero", "last", "fixed", "ratio")
@@ -110,9 +110,10 @@ def mgdm(
         TypeError: if ``draw="perturbed"`` and the likelihood is not a :class:`Gaussian`.
         ValueError: if a setting is out of its range.
     """
-    if min(n_gibbs, n_denoise) < 1 or min(n_gradient, n_gradient_last) < 0:
-        raise ValueError("n_gibbs and n_denoise are at least 1, gradient steps at least 0")
-    check_index(index, index_sigma)
+    whole(1, n_gibbs=n_gibbs, n_denoise=n_denoise)
+    whole(0, n_gradient=n_gradient, n_gradient_last=n_gradient_last)
+    positive(learning_rate=learning_rate)
+    check_index(index, index_sigma, floor=index_floor, rho=rho, last_fraction=last_fraction)
     _choose("learning_rate_unit", learning_rate_unit, ("vp", "bridge"))
     _choose("parametrisation", parametrisation, ("log_std", "log_variance"))
     _choose("transition", transition, ("forward", "bridge"))
@@ -214,13 +215,18 @@ def draw_index(
     return between(at.noise.uniform(), low, high, rho)
 
 
-def check_index(index: str, sigma: float | None) -> None:
-    """Refuse an unknown distribution of s, or a level where none belongs.
+def check_index(
+    index: str, sigma: float | None, *, floor: float, rho: float, last_fraction: float
+) -> None:
+    """Refuse settings of :func:`draw_index` that make no sense.
 
     Raises:
-        ValueError: in either case.
+        ValueError: an unknown distribution of s, a level where none belongs, or a setting that is
+            out of its range.
     """
     _choose("index", index, INDEX)
+    positive(index_sigma=sigma, rho=rho)
+    share(index_floor=floor, last_fraction=last_fraction)
     if (index in ("fixed", "ratio")) != (sigma is not None):
         raise ValueError('index_sigma goes with index="fixed" or "ratio", and only with them')
 

@@ -11,7 +11,7 @@ from ..bridge import bridge_coefficients, bridge_mean, diffuse, spread
 from ..denoising import Calls
 from ..likelihoods import LinearGaussian
 from ..types import Denoiser, Info, Sampler, Step
-from .common import choose, require, start
+from .common import choose, positive, require, start, whole
 from .mgdm import check_index, draw_index
 
 
@@ -73,11 +73,9 @@ def mgdm_free(
         ValueError: if a setting is out of its range.
     """
     require(likelihood, LinearGaussian)
-    check_index(index, index_sigma)
-    if min(n_gibbs, particles) < 1:
-        raise ValueError("n_gibbs and particles are at least 1")
-    if min(prior_std, probe) <= 0:
-        raise ValueError("prior_std and probe are positive")
+    whole(1, n_gibbs=n_gibbs, particles=particles)
+    positive(prior_std=prior_std, probe=probe)
+    check_index(index, index_sigma, floor=index_floor, rho=rho, last_fraction=last_fraction)
     repeated = likelihood.repeat(particles)
 
     def init(noise: Tensor) -> FreeState:

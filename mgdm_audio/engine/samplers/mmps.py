@@ -8,7 +8,7 @@ from torch import Tensor
 from ..denoising import Calls
 from ..likelihoods import LinearGaussian, conjugate_gradient
 from ..types import Denoiser, Info, Sampler, Step
-from .common import ChainState, arrive, at_least, require, reverse, share, start
+from .common import ChainState, arrive, require, reverse, share, start, whole
 
 
 def mmps(
@@ -31,7 +31,7 @@ def mmps(
         ValueError: if a setting is out of its range.
     """
     require(likelihood, LinearGaussian)
-    at_least(1, n_solve=n_solve)
+    whole(1, n_solve=n_solve)
     share(eta=eta)
 
     def init(noise: Tensor) -> ChainState:

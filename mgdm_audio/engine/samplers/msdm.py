@@ -10,7 +10,7 @@ from torch import Tensor
 from ..denoising import Calls
 from ..likelihoods import MixtureSum
 from ..types import Denoiser, Info, Sampler, Step
-from .common import ChainState, at_least, positive, require, start
+from .common import ChainState, at_least, positive, require, start, whole
 
 Derivative = Callable[[Tensor, Tensor, float], Tensor]
 """``(x, D(x), sigma) -> dx / dsigma`` of the conditional flow."""
@@ -32,7 +32,8 @@ def msdm_dirac(
     Args:
         denoise: the prior.
         likelihood: the mixture (its ``sigma_y`` is not used).
-        constrained: index of the constrained source; the paper picks it by validation.
+        constrained: index of the constrained source, from 0; the paper picks it by validation.
+            That there is such a source is checked when sampling starts.
         churn: noise injected before every step, ``gamma = min(churn / levels, sqrt(2) - 1)``
             (Karras et al. 2022, algorithm 2). Paper: 20.
         resamplings: times a level is repeated, with forward noise in between.
@@ -41,7 +42,7 @@ def msdm_dirac(
         TypeError: if the likelihood is not a :class:`MixtureSum`.
         ValueError: if a setting is out of its range.
     """
-    at_least(0, constrained=constrained)
+    whole(0, constrained=constrained)
     y = require(likelihood, MixtureSum).observation
 
     def constrain(x: Tensor) -> Tensor:
@@ -53,9 +54,17 @@ def msdm_dirac(
         flow = (x - x0) / sigma
         return flow - flow[:, constrained : constrained + 1]
 
-    return _stochastic_euler(
+    sampler = _stochastic_euler(
         denoise, likelihood, constrain, derivative, churn=churn, resamplings=resamplings
     )
+
+    def init(noise: Tensor) -> ChainState:
+        sources = noise.shape[1]
+        if constrained >= sources:
+            raise ValueError(f"constrained must be from 0 to {sources - 1}, not {constrained}")
+        return sampler.init(noise)
+
+    return sampler._replace(init=init)
 
 
 def msdm_gaussian(
@@ -102,7 +111,7 @@ def _stochastic_euler(
     resamplings: int,
 ) -> Sampler:
     """Stochastic Euler over a modified derivative, with resampling."""
-    at_least(1, resamplings=resamplings)
+    whole(1, resamplings=resamplings)
     at_least(0, churn=churn)
 
     def init(noise: Tensor) -> ChainState:

@@ -7,7 +7,7 @@ from torch import Tensor
 from ..denoising import Calls, ancestral
 from ..likelihoods import LinearGaussian
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import ChainState, at_least, draw_given, positive, start
+from .common import ChainState, draw_given, positive, start, whole
 from .daps import langevin
 
 
@@ -38,7 +38,7 @@ def pnpdm(
     Raises:
         ValueError: if a setting is out of its range.
     """
-    at_least(1, n_gibbs=n_gibbs, n_denoise=n_denoise, n_langevin=n_langevin)
+    whole(1, n_gibbs=n_gibbs, n_denoise=n_denoise, n_langevin=n_langevin)
     positive(step_size=step_size, rho=rho)
 
     def init(noise: Tensor) -> ChainState:

@@ -11,7 +11,7 @@ from ..denoising import Calls
 from ..likelihoods import Gaussian, LinearGaussian
 from ..optimiser import AdamState, adam, adam_init
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import at_least, positive, start
+from .common import at_least, positive, start, whole
 
 
 class RedDiffState(NamedTuple):
@@ -47,7 +47,7 @@ def reddiff(
     Raises:
         ValueError: if a setting is out of its range.
     """
-    at_least(1, n_gradient=n_gradient)
+    whole(1, n_gradient=n_gradient)
     positive(learning_rate=learning_rate)
     at_least(0, regularisation=regularisation)
 

@@ -11,7 +11,7 @@ from ..bridge import bridge_coefficients, bridge_mean
 from ..denoising import Calls
 from ..likelihoods import Gaussian
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
-from .common import choose, normalised, require, start
+from .common import choose, normalised, positive, require, share, start, whole
 
 
 class TdsState(NamedTuple):
@@ -57,12 +57,13 @@ def tds(
 
     Raises:
         TypeError: if ``spread`` is given and the likelihood has no ``sigma_y``.
-        ValueError: if ``particles`` is less than 1.
+        ValueError: if a setting is out of its range.
     """
     if spread is not None:
         require(likelihood, Gaussian)
-    if particles < 1:
-        raise ValueError(f"particles must be at least 1, not {particles}")
+    whole(1, particles=particles)
+    share(threshold=threshold)
+    positive(spread=spread)
     repeated = likelihood.repeat(particles)
 
     def init(noise: Tensor) -> TdsState:
