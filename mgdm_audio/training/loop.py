@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -34,19 +35,21 @@ class TrainingDiverged(RuntimeError):
 def batches(config: TrainingConfig, samplerate: int, start: int, rank: int) -> Iterator:
     """Batches ``[B, K, T]`` from step `start` on; what step `n` sees does not depend on `start`.
 
-    Each process renders songs of its own seed.
+    It depends on the number of workers, though. Each process renders songs of its own seed.
     """
+    # A loader asks its workers for whole batches in turn, the first one first. So it begins with a
+    # round of all of them, and leaves out what earlier steps had of that round.
+    seen = start % max(config.workers, 1)
     data = import_name(config.data)(
         seconds=config.crop,
         samplerate=samplerate,
         seed=config.seed * 1009 + rank,
-        start=start * config.batch_size,
+        start=(start - seen) * config.batch_size,
         **config.data_options,
     )
     ahead = 4 if config.workers else None
-    return iter(
-        DataLoader(data, config.batch_size, num_workers=config.workers, prefetch_factor=ahead)
-    )
+    loader = DataLoader(data, config.batch_size, num_workers=config.workers, prefetch_factor=ahead)
+    return islice(iter(loader), seen, None)
 
 
 def measure_variances(net: nn.Module, loader: Iterator, crops: int) -> Tensor:

@@ -108,7 +108,8 @@ class BandDataset(IterableDataset):
     def __iter__(self) -> Iterator[Tensor]:
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        # The loader always asks worker 0 first: after `start` items that is another lane's turn.
+        # A loader always asks worker 0 first: after `start` single items that is another lane's
+        # turn. Batches come whole from a lane, hence the multiple above.
         lane, number = (self.start + worker) % workers, (self.start + worker) // workers
         bank = self.bank()
         songs: dict[int, np.ndarray] = {}

@@ -5,6 +5,8 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
+from mgdm_audio.training.config import TrainingConfig
+from mgdm_audio.training.loop import batches
 from recipes.band.dataset import BandDataset
 from recipes.band.score import Note, Part, Song
 
@@ -45,6 +47,37 @@ def test_workers_give_different_items_and_resume_exactly():
     assert all(torch.equal(a, b) for a, b in zip(whole[4:], rest, strict=True))
     items = torch.cat(whole)
     assert len(np.unique(items.numpy().reshape(len(items), -1), axis=0)) == len(items)
+
+
+class Unheard(BandDataset):
+    """Songs of noise, which tells lane and number, in place of music."""
+
+    def bank(self):
+        return {}
+
+    def _song(self, lane, number, bank):
+        rng = np.random.default_rng([lane, number])
+        return 0.1 * rng.standard_normal((4, 4000), np.float32)
+
+
+@pytest.mark.parametrize("workers", [1, 3, 5])
+def test_training_resumes_at_any_step_with_any_number_of_workers(workers):
+    config = TrainingConfig(
+        data="tests.band.test_dataset:Unheard",
+        data_options={"song_seconds": 0.5, "crops": 2, "window": 2},
+        crop=0.1,
+        batch_size=4,
+        workers=workers,
+    )
+    whole = list(islice(batches(config, 8000, 0, 0), 11))
+    items = torch.cat(whole)
+    assert len(np.unique(items.numpy().reshape(len(items), -1), axis=0)) == len(items)
+    if workers == 1:  # the stream of the data set itself, from its first item
+        alone = islice(Unheard(seconds=0.1, samplerate=8000, **config.data_options), len(items))
+        assert torch.equal(items, torch.stack(list(alone)))
+    for step in (1, 3, 4, 8):
+        rest = list(islice(batches(config, 8000, step, 0), 3))
+        assert all(torch.equal(a, b) for a, b in zip(whole[step:], rest, strict=False))
 
 
 def test_remixing_takes_stems_of_different_songs():

@@ -6,9 +6,13 @@ import soundfile
 import torch
 from torch.utils.data import DataLoader
 
+from mgdm_audio.training.config import TrainingConfig
 from mgdm_audio.training.data import STEMS, TrackDataset, find_tracks, read_crop
+from mgdm_audio.training.loop import batches
 
 RATE = 8000
+
+pytestmark = pytest.mark.filterwarnings("ignore:This DataLoader will create:UserWarning")
 
 
 def ramp(seconds: float, scale: float, rate: int = RATE) -> np.ndarray:
@@ -111,6 +115,24 @@ def test_two_workers_share_the_stream(folder):
     alone = list(islice(data, 8))
     shared = torch.cat(list(islice(DataLoader(data, 2, num_workers=2), 4)))
     assert {tuple(x[0, :4].tolist()) for x in alone} == {tuple(x[0, :4].tolist()) for x in shared}
+
+
+@pytest.mark.parametrize("workers", [1, 3, 5])
+def test_training_resumes_at_any_step_with_any_number_of_workers(folder, workers):
+    config = TrainingConfig(
+        data="mgdm_audio.training.data:TrackDataset",
+        data_options={"folder": folder},
+        crop=0.1,
+        batch_size=4,
+        workers=workers,
+    )
+    whole = list(islice(batches(config, RATE, 0, 0), 15))  # whole rounds of all workers
+    alone = islice(TrackDataset(folder, 0.1, RATE), 60)
+    in_order = sorted(item.numpy().tobytes() for item in torch.cat(whole))
+    assert in_order == sorted(item.numpy().tobytes() for item in alone)
+    for step in (1, 4, 7):
+        rest = list(islice(batches(config, RATE, step, 0), 2))
+        assert all(torch.equal(a, b) for a, b in zip(whole[step:], rest, strict=False))
 
 
 def test_stems_keep_time_unless_remixed(folder):
