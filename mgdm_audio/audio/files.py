@@ -16,6 +16,8 @@ import numpy as np
 import soundfile
 
 from ..errors import AudioFileError
+from . import mp3
+from .advice import convert_first
 
 #: Endings that a folder is searched for; a file given by name may have any.
 EXTENSIONS = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"}
@@ -72,8 +74,8 @@ def audio_info(path: str | os.PathLike) -> AudioInfo:
     Raises:
         AudioFileError: the file is missing, empty, not audio, or has no samples.
     """
-    with _open(Path(path)) as file:
-        return AudioInfo(file.channels, file.frames, file.samplerate)
+    with _opened(Path(path)) as (file, frames):
+        return AudioInfo(file.channels, frames, file.samplerate)
 
 
 def read_audio(
@@ -93,16 +95,16 @@ def read_audio(
             absurd samples, or the part lies beyond its end.
     """
     path = Path(path)
-    with _open(path) as file:
+    with _opened(path) as (file, frames):
         rate = file.samplerate
         first = round(start * rate)
-        if not 0 <= first < file.frames:
+        if not 0 <= first < frames:
             raise AudioFileError(
-                f"{path}: cannot start at {start:g} s, the file has {file.frames / rate:.2f} s; "
+                f"{path}: cannot start at {start:g} s, the file has {frames / rate:.2f} s; "
                 "choose a smaller --start."
             )
-        count = file.frames - first if duration is None else round(duration * rate)
-        count = min(count, file.frames - first)
+        count = frames - first if duration is None else round(duration * rate)
+        count = min(count, frames - first)
         if count < 1:
             raise AudioFileError(
                 f"{path}: a duration of {duration:g} s holds no sample; choose a longer one."
@@ -116,7 +118,7 @@ def read_audio(
                 f"{path}: broken audio data ({error.error_string.strip().rstrip('.')}); "
                 "fetch the file again, or separate a part of it with --start and --duration."
             ) from error
-        whole = first + count == file.frames
+        whole = first + count == frames
         missing = _missing_tail(path, file) if whole else None
     if audio.shape[1] < count or missing:
         readable = (first + audio.shape[1]) / rate
@@ -151,7 +153,17 @@ def _read(file: soundfile.SoundFile, count: int) -> np.ndarray:
     return audio[:, :done]
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, int]]:
+    """An audio file, and its samples per channel, of which there are some."""
+    file, frames = _open(path)
+    with file:
+        if frames == 0:
+            raise AudioFileError(f"{path}: the file holds no samples.")
+        yield file, frames
+
+
+def _open(path: Path) -> tuple[soundfile.SoundFile, int]:
     try:
         if path.is_dir():
             endings = ", ".join(sorted({p.suffix for p in path.iterdir() if p.suffix})[:5])
@@ -166,21 +178,33 @@ def _open(path: Path) -> soundfile.SoundFile:
         if status.st_size == 0:
             raise AudioFileError(f"{path}: the file is empty.")
         with _without_notes():
-            file = soundfile.SoundFile(path)
+            return _measured(path)
     except soundfile.LibsndfileError as error:
-        converted = path.with_suffix(".converted.wav")
         raise AudioFileError(
-            f"{path}: not an audio file this can read ({_reason(error)}); "
-            f"convert it first, e.g. ffmpeg -i {str(path)!r} {str(converted)!r}"
+            f"{path}: not an audio file this can read ({_reason(error)}); {convert_first(path)}"
         ) from error
     except FileNotFoundError:
         raise AudioFileError(f"{path}: no such file.") from None
     except OSError as error:
         raise AudioFileError(f"{path}: cannot be read ({error.strerror}).") from error
-    if file.frames == 0:
+
+
+def _measured(path: Path) -> tuple[soundfile.SoundFile, int]:
+    """Open a file so that all its samples are read, and count them."""
+    file = soundfile.SoundFile(path)
+    whole = mp3.with_length(path) if file.format == "MP3" else None
+    if whole is None:
+        return file, file.frames
+    file.close()
+    content, frames = whole
+    file = soundfile.SoundFile(content)
+    if file.frames < frames - mp3.DELAY:  # it guesses the length of layers I and II anyhow
         file.close()
-        raise AudioFileError(f"{path}: the file holds no samples.")
-    return file
+        raise AudioFileError(
+            f"{path}: MPEG audio of variable bitrate that does not tell its length; "
+            f"{convert_first(path)}"
+        )
+    return file, min(frames, file.frames)
 
 
 def _reason(error: soundfile.LibsndfileError) -> str:

@@ -1,0 +1,169 @@
+"""MPEG audio (MP3, MP2) whose start does not tell its length, as streams and pipes leave it.
+
+libsndfile takes the length from a Xing frame before the music. Where there is none it guesses from
+the sizes of the file and of its first frame, which cuts files of variable bitrate off somewhere and
+promises too much of others. Here the frames are counted, and a Xing frame is put before them.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import struct
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import AudioFileError
+from .advice import convert_first
+
+#: kbit/s by (MPEG-1, layer) and by index from 1 on; MPEG-2 and 2.5 share theirs.
+_LOW = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
+BITRATES = {
+    (True, 1): tuple(range(32, 449, 32)),
+    (True, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (True, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (False, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (False, 2): _LOW,
+    (False, 3): _LOW,
+}
+#: Hz of MPEG-1 by index; MPEG-2 (version bits 2) has half of it, MPEG-2.5 (0) a quarter.
+SAMPLERATES = (44100, 48000, 32000)
+PARTS = {3: 1, 2: 2, 0: 4}
+#: Samples that libsndfile leaves out of layer III after a Xing frame that tells no delay.
+DELAY = 529
+
+
+class Header(NamedTuple):
+    """What a frame's header says (ISO 11172-3, 2.4.2.3). `size` in bytes, 0 if free-format."""
+
+    kind: tuple[int, bool]  # what all frames have in common: version, layer, rate; whether mono
+    mpeg1: bool
+    layer: int
+    size: int
+
+    @property
+    def samples(self) -> int:
+        """Samples per channel of the frame."""
+        if self.layer == 1:
+            return 384
+        return 1152 if self.mpeg1 or self.layer == 2 else 576
+
+    @property
+    def side(self) -> int:
+        """Bytes of a layer III frame before its music, or before a Xing tag in its place."""
+        mono = self.kind[1]
+        return 4 + ((17 if mono else 32) if self.mpeg1 else (9 if mono else 17))
+
+
+def with_length(path: Path) -> tuple[io.BytesIO, int] | None:
+    """A file of MPEG audio as one whose start tells its length; None if it does already.
+
+    What is no frame like the first one (tags, garbage, a last frame that is cut) is left out.
+
+    Returns:
+        the file, and its samples per channel: libsndfile looks for no Xing frame in layers I and
+        II, and of layer III it leaves out the decoder's delay.
+
+    Raises:
+        AudioFileError: the file is "free-format": frames do not tell their sizes either.
+    """
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        begin = _after_id3(data)
+        start = data[begin : begin + 64]
+        free = (header := _header(start)) is not None and not header.size
+        frames = _frames(data, begin)
+        first = start if free else next(frames, b"")
+        header = _header(first)
+        if header is None:  # nothing that is understood here; libsndfile may
+            return None
+        xing, vbri = _xing_count(first, header), _vbri_count(first, header)
+        if xing:
+            return None
+        if free:
+            raise AudioFileError(
+                f"{path}: a free-format MP3 that does not tell its length; {convert_first(path)}"
+            )
+        music = [*([first] if xing is vbri is None else []), *frames]
+    # Some count the tag's frame as well; what lacks more than that is cut.
+    count = vbri if vbri and vbri > len(music) + 1 else len(music)
+    told = _xing_frame(first, header, count) if header.layer == 3 else b""
+    return io.BytesIO(b"".join([told, *music])), count * header.samples
+
+
+@lru_cache(maxsize=4096)
+def parse(word: int) -> Header | None:
+    """A header from its 32 bits; None if they are none."""
+    version, layer, mono = word >> 19 & 3, 4 - (word >> 17 & 3), word >> 6 & 3 == 3
+    bitrate, rate, padding = word >> 12 & 15, word >> 10 & 3, word >> 9 & 1
+    if word >> 21 != 0x7FF or version == 1 or layer == 4 or bitrate == 15 or rate == 3:
+        return None
+    header = Header((word & 0xFFFE0C00, mono), version == 3, layer, 0)
+    if bitrate == 0:
+        return header
+    bits = 1000 * BITRATES[header.mpeg1, layer][bitrate - 1]
+    slot = 4 if layer == 1 else 1  # bytes: the unit in which sizes are whole, and of padding
+    slots = header.samples // 8 // slot * bits // (SAMPLERATES[rate] // PARTS[version])
+    return header._replace(size=slot * (slots + padding))
+
+
+def _header(data: bytes | mmap.mmap, at: int = 0) -> Header | None:
+    return parse(int.from_bytes(data[at : at + 4], "big"))
+
+
+def _after_id3(data: mmap.mmap) -> int:
+    """Where the ID3v2 tags at the start end."""
+    at = 0
+    while data[at : at + 3] == b"ID3" and at + 10 <= len(data):
+        footer = 10 * (data[at + 5] >> 4 & 1)
+        size = 0
+        for byte in data[at + 6 : at + 10]:
+            size = size << 7 | byte & 127
+        at += 10 + size + footer
+    return at
+
+
+def _frames(data: mmap.mmap, at: int) -> Iterator[bytes]:
+    """Whole frames like the first. After anything else two in a row are asked for."""
+    kind, synchronous = None, False
+    while 0 <= at < len(data):
+        header = _header(data, at)
+        if header is not None and header.size and kind in (None, header.kind):
+            end = at + header.size
+            if end <= len(data) and (synchronous or _goes_on(data, end, header)):
+                yield data[at:end]
+                at, kind, synchronous = end, header.kind, True
+                continue
+        at, synchronous = data.find(b"\xff", at + 1), False
+
+
+def _goes_on(data: mmap.mmap, at: int, header: Header) -> bool:
+    following = _header(data, at)
+    return at == len(data) or (following is not None and following.kind == header.kind)
+
+
+def _xing_count(frame: bytes, header: Header) -> int | None:
+    """Frames that a Xing tag tells, 0 if it tells none; None if there is no such tag."""
+    tag = frame[header.side : header.side + 12]
+    if header.layer != 3 or tag[:4] not in (b"Xing", b"Info") or len(tag) < 12:
+        return None
+    flags, count = struct.unpack(">II", tag[4:])
+    return count if flags & 1 else 0
+
+
+def _vbri_count(frame: bytes, header: Header) -> int | None:
+    """The same of Fraunhofer's tag, which libsndfile does not know."""
+    tag = frame[36:54]
+    if header.layer != 3 or tag[:4] != b"VBRI" or len(tag) < 18:
+        return None
+    return int.from_bytes(tag[14:18], "big")
+
+
+def _xing_frame(first: bytes, header: Header, count: int) -> bytes:
+    """A silent frame like the first, whose tag tells how many follow."""
+    word = int.from_bytes(first[:4], "big")
+    bitrate = 5 if header.mpeg1 else 8  # 64 kbit/s: room enough
+    word = word & ~0xF200 | bitrate << 12 | 1 << 16  # without padding and checksum
+    body = bytes(header.side - 4) + b"Xing" + struct.pack(">II", 1, count)
+    return (word.to_bytes(4, "big") + body).ljust(parse(word).size, b"\0")
