@@ -28,14 +28,17 @@ from .rows import Row
 RUN, DONE, TIMING = "run.json", "separation.json", "timing.json"
 
 
-def start_run(row: Row, weights: str, out: Path) -> None:
+def start_run(row: Row, weights: str, out: Path, level: float | None = None) -> None:
     """Create a run's folder, or make sure that it holds a run with the same settings and weights.
+
+    `level` is the prior's, to which mixtures are brought, if it names one.
 
     Raises:
         LayoutError: it holds another run.
     """
     out.mkdir(parents=True, exist_ok=True)
     noted = {"name": row.name, "title": row.title, "weights": weights, **row.settings()}
+    noted |= {} if level is None else {"level": level}
     text = json.dumps(noted, indent=1)
     path = out / RUN
     if not path.exists():
@@ -67,7 +70,7 @@ def separate_tracks(
     Raises:
         LayoutError: a run with other settings is there, or a track cannot be read.
     """
-    start_run(row, fingerprint(prior), out)
+    start_run(row, fingerprint(prior), out, prior.level)
     for folder in folders:
         target = out / folder.name
         if not (target / DONE).exists():
@@ -78,7 +81,10 @@ def separate_tracks(
 def separate_track(
     folder: Path, row: Row, prior: Prior, target: Path, device: torch.device, batch: int
 ) -> None:
-    """Separate one track; finished batches of chunks are kept if it is cut."""
+    """Separate one track; finished batches of chunks are kept if it is cut.
+
+    Where the prior names the level of its training mixtures, the track is brought to it, and back.
+    """
     track = read_track(folder, prior.sources)
     mixture = torch.from_numpy(load_stems(track, prior.samplerate).sum(0))
     count = len(mixture) // row.chunk
@@ -86,7 +92,8 @@ def separate_track(
         raise LayoutError(f"{folder}: shorter than one chunk of {row.chunk} samples.")
     parts = target / ".chunks"
     parts.mkdir(parents=True, exist_ok=True)
-    chunks = mixture[: count * row.chunk].reshape(count, 1, row.chunk)
+    gain = gain_to(mixture, prior.level)
+    chunks = gain * mixture[: count * row.chunk].reshape(count, 1, row.chunk)
     began = time.perf_counter()
     paths = []
     for first in range(0, count, batch):
@@ -108,7 +115,7 @@ def separate_track(
             np.save(file, stems.cpu().numpy())
         os.replace(part, path)
     seconds = time.perf_counter() - began
-    done = np.concatenate([np.load(path) for path in paths])
+    done = np.concatenate([np.load(path) for path in paths]) / np.float32(gain)
     for k, name in enumerate(prior.sources):
         write_float(target / f"{name}.wav", done[:, k].reshape(-1), prior.samplerate)
     timing = {
@@ -119,6 +126,12 @@ def separate_track(
     _write(target / TIMING, json.dumps(timing))
     _write(target / DONE, json.dumps({"chunks": count, "samplerate": prior.samplerate}))
     shutil.rmtree(parts)
+
+
+def gain_to(mixture: torch.Tensor, level: float | None) -> float:
+    """The factor that gives a mixture the RMS `level`; 1 if that is None, or the mixture silent."""
+    rms = mixture.double().square().mean().sqrt().item()
+    return 1.0 if level is None or rms < 1e-8 else level / rms
 
 
 def chunk_seed(seed: int, track: str, chunk: int) -> int:

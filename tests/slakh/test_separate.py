@@ -15,6 +15,7 @@ import soundfile
 import torch
 from click.testing import CliRunner
 
+from mgdm_audio import Separator
 from mgdm_audio.engine import SAMPLERS, sample
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import load_prior
@@ -27,7 +28,8 @@ from recipes.slakh.report import write_figures, write_tables
 from recipes.slakh.rows import PAPER, read_rows
 from recipes.slakh.separate import chunk_seed, separate_tracks
 
-from .conftest import STEMS
+from ..product.conftest import make_prior
+from .conftest import STEMS, write_track
 
 CPU = torch.device("cpu")
 ROOT = Path(__file__).parents[2]
@@ -132,6 +134,33 @@ def test_other_weights_do_not_mix(runs, tracks, prior, rows_file):
         next(loaded.denoise.network.parameters()).mul_(1.001)
     with pytest.raises(LayoutError, match=r"other settings or weights; .* delete .*dirac to start"):
         separate_tracks(tracks, read_rows(rows_file)["dirac"], loaded, runs / "dirac", CPU)
+
+
+def test_the_shipped_prior_does_what_the_package_does(tmp_path):
+    """One step of the package, from the mean and at the prior's level, without what follows it."""
+    folder = tmp_path / "Track00001"
+    write_track(folder, ["Bass", "Drums", "Guitar", "Piano"], 65536.5 / 44100, seed=1)
+    loaded = replace(load_prior(make_prior(tmp_path / "tiny"), "cpu"), level=0.3)
+    loaded.denoise.network.variance.add_(0.02)  # stems overlap, so that starting noise matters
+    row = replace(PAPER_ROWS["band-conditional"], chunk=32768)
+    separate_tracks([folder], row, loaded, tmp_path / "run", CPU)
+    mixture = torch.from_numpy(load_stems(read_track(folder)).sum(0))
+    assert mixture.square().mean().sqrt() < 0.15  # so that the level matters
+    options = {"quality": "fast", "refine": False, "retune": False, "segment": 2.0}
+    expected = Separator(loaded, device="cpu", **options).separate(mixture, 22050).stems
+    for stem in STEMS:
+        got, _ = soundfile.read(tmp_path / "run" / folder.name / f"{stem}.wav", dtype="float32")
+        np.testing.assert_allclose(got, expected[stem][0].numpy(), atol=1e-5)
+    noted = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert noted["level"] == loaded.level
+
+
+def test_a_prior_without_a_level_takes_mixtures_as_they_are(prior):
+    assert load_prior(prior, "cpu").level is None
+    loud = torch.tensor([3.0, -3.0])
+    assert module.gain_to(loud, None) == 1.0
+    assert module.gain_to(loud, 0.3) == pytest.approx(0.1)
+    assert module.gain_to(torch.zeros(2), 0.3) == 1.0
 
 
 def test_killed_in_a_chunk_it_goes_on(runs, slakh, rows_file, tmp_path):
