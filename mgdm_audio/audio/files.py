@@ -26,6 +26,10 @@ EXTENSIONS |= {".rf64", ".w64", ".wav", ".wave"}
 #: Frames read at a time.
 BLOCK = 1 << 18
 
+#: Frames read before each block of an MP3, and dropped: a frame can need bits of 23 frames before
+#: it, of which the decoder fetches some, not all, after a seek.
+MP3_LEAD = 32 * 1152
+
 #: Times full scale. Integers kept as floats reach 2^31; what is beyond that is no sound.
 LOUDEST = 1e10
 
@@ -111,8 +115,7 @@ def read_audio(
             )
         try:
             with _without_notes():
-                file.seek(first)
-                audio = _read(file, count)
+                audio = _read(file, first, count)
         except soundfile.LibsndfileError as error:
             raise AudioFileError(
                 f"{path}: broken audio data ({error.error_string.strip().rstrip('.')}); "
@@ -140,12 +143,16 @@ def read_audio(
     return audio, rate
 
 
-def _read(file: soundfile.SoundFile, count: int) -> np.ndarray:
+def _read(file: soundfile.SoundFile, first: int, count: int) -> np.ndarray:
     """``[channels, count]``, or less if the file ends before. In blocks: one copy in memory."""
     audio = np.empty((file.channels, count), np.float32)
+    lead = MP3_LEAD if file.format == "MP3" else 0
     done = 0
     while done < count:
-        block = file.read(min(BLOCK, count - done), dtype="float32", always_2d=True)
+        before = min(lead, first + done)
+        file.seek(first + done - before)
+        size = before + min(BLOCK, count - done)
+        block = file.read(size, dtype="float32", always_2d=True)[before:]
         if not len(block):
             break
         audio[:, done : done + len(block)] = block.T

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from mgdm_audio.audio import audio_info, mp3, read_audio
+from mgdm_audio.audio import audio_info, files, mp3, read_audio
 from mgdm_audio.errors import AudioFileError
 
 FFMPEG = shutil.which("ffmpeg")
@@ -78,9 +78,21 @@ def test_layer_two(tmp_path):
 
 def test_a_part_of_it(tmp_path):
     path = tmp_path / "a.mp3"
-    path.write_bytes(encoded(path, "CONSTANT")[1])
+    path.write_bytes(encoded(path)[1])
     whole, _ = read_audio(path)
     np.testing.assert_allclose(read_audio(path, 4.0, 0.5)[0], whole[:, 176400:198450], atol=1e-6)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (48000, 1), (22050, 2)])
+def test_blocks_join(tmp_path, monkeypatch, rate, channels):
+    """The decoder lacks bits after a seek, and soundfile seeks after every block."""
+    path = tmp_path / "a.mp3"
+    encoded(path, rate=rate, channels=channels)
+    monkeypatch.setattr(files, "BLOCK", 40000)
+    whole, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    np.testing.assert_allclose(read_audio(path)[0], whole.T, atol=1e-6)
+    start = round(1.3 * rate)
+    np.testing.assert_allclose(read_audio(path, 1.3)[0], whole.T[:, start:], atol=1e-6)
 
 
 ID3V2 = b"ID3\x04\x00\x00\x00\x00\x01\x01" + bytes(129)
