@@ -18,6 +18,9 @@ from .temporary import part_for, release, remove_abandoned
 #: Frames a call: libsndfile's Vorbis encoder overflows its stack on very long buffers.
 CHUNK = 1 << 16
 
+#: Hz: beyond it libsndfile's Vorbis encoder ends the process.
+VORBIS_HIGHEST = 200_000
+
 #: For stems that lie within full scale, or may leave it.
 AS_IT_IS = Fit()
 
@@ -41,6 +44,8 @@ def write_files(
     Raises:
         AudioFileError: a file exists, or cannot be written.
     """
+    for path in files:
+        _check_rate(path, samplerate, format)
     with new_files(list(files), overwrite) as parts:
         for (path, audio), part in zip(files.items(), parts, strict=True):
             try:
@@ -48,7 +53,7 @@ def write_files(
             except OSError as error:
                 raise _unwritable(path, error) from error
             except soundfile.LibsndfileError as error:
-                raise _refused(path, format, error) from error
+                raise _refused(path, format, error.error_string) from error
     return list(files)
 
 
@@ -71,13 +76,14 @@ def check_format(path: Path, samplerate: int, channels: int, format: Format) -> 
     Raises:
         AudioFileError: it does not.
     """
+    _check_rate(path, samplerate, format)
     try:
         with soundfile.SoundFile(
             io.BytesIO(), "w", samplerate, channels, subtype=format.subtype, format=format.container
         ) as file:
             file.write(np.zeros((1, channels), np.float32))
     except soundfile.LibsndfileError as error:
-        raise _refused(path, format, error) from error
+        raise _refused(path, format, error.error_string) from error
 
 
 @contextmanager
@@ -199,9 +205,14 @@ def _unwritable(path: Path, error: OSError) -> AudioFileError:
     )
 
 
-def _refused(path: Path, format: Format, error: soundfile.LibsndfileError) -> AudioFileError:
-    reason = error.error_string.strip().rstrip(".")
+def _check_rate(path: Path, samplerate: int, format: Format) -> None:
+    if format.subtype == "VORBIS" and samplerate > VORBIS_HIGHEST:
+        reason = f"it takes no more than {VORBIS_HIGHEST} Hz, this has {samplerate}"
+        raise _refused(path, format, reason)
+
+
+def _refused(path: Path, format: Format, reason: str) -> AudioFileError:
     return AudioFileError(
-        f"{path}: cannot be written as {format.container} ({reason}); "
+        f"{path}: cannot be written as {format.container} ({reason.strip().rstrip('.')}); "
         "choose another format such as --float32."
     )

@@ -18,6 +18,7 @@ import soundfile
 import torch
 from torch import Tensor
 
+from ..audio.resample import resample
 from ..audio.spectra import log_spectrogram
 from ..audio.writing import CHUNK, write_text
 from .png import DOUBT, HEAT, png, squeeze
@@ -34,13 +35,16 @@ PIECE = 10
 LEAD = 0.1
 #: Of Vorbis, 0 (large) to 1 (small): about 90 kbit/s for stereo, 10 minutes of 5 rows in 45 MB.
 COMPRESSION = 0.8
+#: Hz: the highest rate as it is, and that of the player's audio instead of a higher one. Vorbis
+#: encoders end at 200 kHz, and browsers play at 48 kHz or so.
+HIGHEST, PLAYED = 192_000, 48_000
 DYNAMIC_RANGE = 75.0  # dB
 
 
 def write_report(separation: Separation, path: str | os.PathLike, title: str = "") -> Path:
     """Write the page.
 
-    It needs no network and no other file: audio (Vorbis, which takes any sample rate), pictures and
+    It needs no network and no other file: audio (Vorbis, resampled if beyond 192 kHz), pictures and
     player are inside. Pictures show the whole track; the player holds the first ten minutes
     (`PLAYER_LIMIT`) of longer ones, so that a page of four stems has at most about 50 MB. Memory
     here grows with that page, not with the track; the browser decodes what it plays (`PIECE`).
@@ -166,6 +170,8 @@ def _pieces(x: Tensor, samplerate: int) -> Iterator[bytes]:
 
 def _compressed(audio: np.ndarray, samplerate: int) -> bytes:
     """``[C, T]`` for a browser."""
+    if samplerate > HIGHEST:
+        audio, samplerate = resample(audio, samplerate, PLAYED), PLAYED
     buffer = io.BytesIO()
     with soundfile.SoundFile(
         buffer, "w", samplerate, len(audio), subtype="VORBIS", format="OGG",

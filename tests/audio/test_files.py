@@ -372,3 +372,17 @@ def test_formats_that_cannot_hold_so_many_channels(tmp_path):
     writing.check_format(tmp_path, 8000, 9, FORMATS["wav24"])
     with pytest.raises(AudioFileError, match="FLAC"):
         writing.check_format(tmp_path, 44100, 9, FORMATS["flac"])
+
+
+@pytest.mark.parametrize("rate", [200_001, 352_800, 768_000])
+def test_rates_that_vorbis_cannot_take(tmp_path, rate):
+    """libsndfile would end the process by a segmentation fault."""
+    path = tmp_path / "a.ogg"
+    for write in (
+        lambda: writing.check_format(path, rate, 2, FORMATS["ogg"]),
+        lambda: write_files({path: noise(rate=rate)}, rate, FORMATS["ogg"]),
+    ):
+        with pytest.raises(AudioFileError, match=rf"a\.ogg: .* OGG \(.*{rate}\); .*--float32"):
+            write()
+    writing.check_format(path, 200_000, 2, FORMATS["ogg"])
+    assert list(tmp_path.iterdir()) == []

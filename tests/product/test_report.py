@@ -104,6 +104,23 @@ def test_pieces_overlap(seconds, expected, monkeypatch):
         assert np.corrcoef(one[-8820:, 0], other[:8820, 0])[0, 1] > 0.9
 
 
+@pytest.mark.parametrize("rate", [192_000, 352_800, 384_000])
+def test_rates_beyond_vorbis(rate, monkeypatch):
+    monkeypatch.setattr(report_page, "PIECE", 1)
+    tone = 0.5 * np.sin(2 * np.pi * 1000 * np.arange(round(1.5 * rate)) / rate)
+    sound = torch.from_numpy(np.stack([tone, 0.5 * tone]).astype(np.float32))
+    for piece, begin, seconds in zip(
+        report_page._pieces(sound, rate), (0.0, 0.9), (1.1, 0.6), strict=True
+    ):
+        data, played = soundfile.read(io.BytesIO(piece))
+        assert played == (192_000 if rate == 192_000 else 48_000)
+        assert len(data) == pytest.approx(seconds * played, abs=1)
+        expected = np.sin(2 * np.pi * 1000 * (begin + np.arange(len(data)) / played))
+        inside = slice(played // 50, -played // 50)
+        assert np.abs(data[inside, 0] - 0.5 * expected[inside]).max() < 0.05
+        assert np.abs(data[inside, 1] - 0.25 * expected[inside]).max() < 0.05
+
+
 # What the test's page does when it is loaded; PROBE is put into the middle.
 HARNESS = """<script>
 (async () => {
