@@ -1,12 +1,14 @@
 """The cost-quality study: costs counted by hand, the front by its definition."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 import torch
 
 from mgdm_audio.presets import preset
 from mgdm_audio.pretrained import Prior
+from recipes.bench import quality
 from recipes.bench.quality import Point, markdown, measure, pareto
 from recipes.bench.settings import GROUPS, Setting
 
@@ -42,6 +44,17 @@ def test_equivalents_are_what_the_denoiser_was_asked(counted, setting):
     assert point.equivalents >= setting.arguments["steps"]
     assert (calls["gradient"] > 0) == (setting.arguments["sampler"] == "mgdm")
     assert len(point.stems) == 4
+
+
+def test_the_readme_says_what_the_published_settings_ask_for(counted):
+    prior, calls, tracks = counted
+    (setting,) = (s for s in GROUPS["published"] if s.name == "MGDM R=6")
+    point = measure(prior, [tracks[0][:, :40]], setting, "cpu")
+    length = calls["plain"] // 1801  # of the window that the excerpt is filled up to
+    assert calls == {"plain": 1801 * length, "gradient": 870 * length}
+    assert point.equivalents == pytest.approx(4411 * length / 40)
+    text = " ".join((Path(quality.__file__).parent / "README.md").read_text().split())
+    assert "870 gradients and 1,801 plain calls a window, 4,411 equivalents" in text
 
 
 def test_pareto_keeps_what_nothing_cheaper_beats():

@@ -294,6 +294,7 @@ def test_every_row_of_the_paper_builds(name, prior):
         ("mgdm-g90", 1800, 301),
         ("msdm-dirac", 0, 300),
         ("pnp-dm", 0, 3000),
+        ("mgdm-free", 0, 200),
     ],
 )
 def test_cost_of_the_published_settings(name, gradients, others, prior):
