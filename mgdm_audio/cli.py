@@ -252,10 +252,10 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
         except (ValueError, TypeError) as error:
             raise click.UsageError(f"{error}.") from error
     if given["verbose"]:
-        click.echo(f"settings: {separator.describe()}", err=True)
+        remark(f"settings: {separator.describe()}")
     for track, name in () if quiet else zip(found, names, strict=True):
         if name != track.stem:
-            click.echo(f"note: {track}: its stems are called {name}, {why_not(track)}", err=True)
+            remark(f"note: {track}: its stems are called {name}, {why_not(track)}")
     outcomes: list[Outcome] = []
     try:
         for outcome in separate_tracks(
@@ -304,23 +304,21 @@ def why_not(track: Path) -> str:
 def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
     """A track's paths on stdout, and what one should know of it on stderr."""
     if outcome.error is not None:
-        click.echo(f"error: {outcome.error}", err=True)
+        remark(f"error: {outcome.error}")
         return
     for path in () if as_json else [*outcome.files, *filter(None, [outcome.report])]:
         show(str(path))
     if outcome.scale != 1.0 and not quiet:
         decibels = -20 * math.log10(outcome.scale)
-        click.echo(
+        remark(
             f"note: {outcome.track}: all stems are turned down by {decibels:.1f} dB, so that none "
-            "clips; --float32 or --clip-mode keep the level.",
-            err=True,
+            "clips; --float32 or --clip-mode keep the level."
         )
     if verbose:
         info = outcome.info
-        click.echo(
+        remark(
             f"{outcome.track}: {info['duration']:.1f} s of audio in {info['elapsed']:.1f} s, "
-            f"real-time factor {info['realtime_factor']:.2f}",
-            err=True,
+            f"real-time factor {info['realtime_factor']:.2f}"
         )
 
 
@@ -450,7 +448,7 @@ def progress_bar(track: Path, seconds: float):
     digits = 0 if seconds >= 10 else 1 if seconds >= 1 else 3
     bar = tqdm(
         total=max(seconds, 0.001),
-        desc=track.name[:40],
+        desc=printable(track.name[:40]),
         unit="s",
         file=sys.stderr,
         mininterval=0.1 if sys.stderr.isatty() else 5.0,
@@ -485,13 +483,26 @@ def show_priors(as_json: bool) -> int:
 def show(text: str) -> None:
     """A line on stdout. If nobody reads it any more (``| head -1``), the work goes on."""
     try:
-        click.echo(text)
+        try:
+            click.echo(text)
+        except UnicodeEncodeError:  # the path of a file is its bytes, whatever they mean
+            click.echo(os.fsencode(text))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def remark(text: str) -> None:
+    """A line on stderr."""
+    click.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    """With ``\\udc..`` for bytes of a file name that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def show_json(value: Any) -> None:
-    show(json.dumps(value, indent=2, ensure_ascii=False))
+    show(json.dumps(value, indent=2))
 
 
 def wants_json(arguments: list[str]) -> bool:
@@ -525,7 +536,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         status, message = error.exit_code, error.format_message()
     except MGDMError as error:
-        click.echo(f"error: {error}", err=True)
+        remark(f"error: {error}")
         status, message = FAILED, str(error)
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)

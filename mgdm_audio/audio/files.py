@@ -198,7 +198,8 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, int]:
 
 def _measured(path: Path) -> tuple[soundfile.SoundFile, int]:
     """Open a file so that all its samples are read, and count them."""
-    file = soundfile.SoundFile(path)
+    # Bytes where names are bytes: they may be no UTF-8, which soundfile would make of a text.
+    file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
     whole = mp3.with_length(path) if file.format == "MP3" else None
     if whole is None:
         return file, file.frames

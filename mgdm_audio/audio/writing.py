@@ -60,12 +60,14 @@ def write_files(
 def write_text(path: Path, text: str, overwrite: bool = True) -> None:
     """Write a text file (UTF-8): complete, or not at all.
 
+    Bytes of a file name that are no UTF-8 become ``\\udc80`` to ``\\udcff``.
+
     Raises:
         AudioFileError: it exists and `overwrite` is false, or it cannot be written.
     """
     with new_files([path], overwrite) as (part,):
         try:
-            part.write_text(text, encoding="utf-8")
+            part.write_text(text, encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             raise _unwritable(path, error) from error
 

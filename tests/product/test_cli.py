@@ -328,6 +328,41 @@ def test_names_that_would_lead_elsewhere_or_are_too_long(separate, track, tmp_pa
     assert "--filename" in err
 
 
+@pytest.fixture
+def latin(track):
+    """A name as old archives hold them: no UTF-8."""
+    path = track.with_name(os.fsdecode(b"M\xfcnchen.wav"))
+    try:
+        path.write_bytes(track.read_bytes())
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    return path
+
+
+def test_names_that_are_no_utf8(separate, latin, track, tmp_path):
+    bad = latin.with_name(os.fsdecode(b"\xe9.wav"))
+    bad.write_text("no audio")
+    status, out, err = separate(latin, bad, track, "--json", "--report", "-v")
+    one, other, last = json.loads(out)["tracks"]
+    assert status == 1
+    assert (one["ok"], other["ok"], last["ok"]) == (True, False, True)
+    assert os.fsencode(one["track"]) == os.fsencode(latin)
+    assert all(os.path.exists(path) for path in [*one["files"], one["report"]])
+    assert "M\\udcfcnchen.wav" in (tmp_path / "out" / latin.stem / "report.html").read_text("utf-8")
+    assert out.isascii()
+    assert "M\\udcfcnchen.wav: 1.0 s of audio" in err
+    assert "\\udce9.wav: not an audio file" in err
+
+
+def test_paths_that_are_no_utf8_are_printed_as_they_are(prior_folder, latin, tmp_path):
+    command = [sys.executable, "-m", "mgdm_audio.cli", latin, "-n", prior_folder, "-d", "cpu"]
+    command += ["-o", tmp_path / "out", "--quality", "fast", "--stems", "bass"]
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    result = subprocess.run(command, capture_output=True, env=strict)
+    assert result.returncode == 0
+    assert os.path.exists(result.stdout.rstrip(b"\n"))
+
+
 def test_nothing_is_computed_that_cannot_be_kept(separate, tmp_path, monkeypatch):
     many = tmp_path / "many.wav"
     soundfile.write(many, music(0.1, 22050, 9).T, 22050)
