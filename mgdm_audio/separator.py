@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from .audio import Grid, overlap_add, read_audio, resample, resampled_length, share_out
 from .audio.absent import Sharer, share_absent
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
+from .audio.files import LOUDEST
 from .audio.refine import Refiner
 from .audio.resample import REACH
 from .audio.spectra import band_power
@@ -38,6 +39,10 @@ QUANTUM = 1024
 
 #: More channels than that are frames that were taken for channels.
 MAX_CHANNELS = 64
+
+#: Peak under which a mixture is brought up before anything is computed: below -100 dB of full scale
+#: the floors that keep silent frames from dividing by nothing begin to count.
+QUIETEST = 1e-5
 
 #: Windows a block, context not counted. A constant, so that results do not depend on the machine.
 BLOCK_WINDOWS = 16
@@ -226,13 +231,14 @@ class Separator:
         """Separate a mixture in memory.
 
         Args:
-            mixture: ``[C, T]``, or ``[T]`` for one channel; any level, finite.
+            mixture: ``[C, T]``, or ``[T]`` for one channel; finite, of any level up to 1e10 times
+                full scale.
             samplerate: samples a second, any.
             progress: called with seconds of audio done, and their total.
             stems: keep only these, which saves memory; by default all `stem_names`.
 
         Raises:
-            AudioFileError: the mixture is empty or not finite.
+            AudioFileError: the mixture is empty, not finite or absurdly loud.
             DeviceError: out of memory.
             ValueError: there is no such stem.
         """
@@ -254,8 +260,10 @@ class Separator:
             {name: np.empty((channels, length), np.float32) for name in kept}
             for _ in range(self.samples)
         ]
-        run = _Run(self, distinct, samplerate, progress)
+        lift = _lift(distinct) if self.normalize else 0
+        run = _Run(self, np.ldexp(distinct, lift) if lift else distinct, samplerate, progress)
         for index, first, chunk in run.chunks():
+            chunk = np.ldexp(chunk, -lift) if lift else chunk
             for name, k in places.items():
                 target = sets[index][name][:, first : first + chunk.shape[-1]]
                 np.take(chunk[:, k], copies, axis=0, out=target, mode="clip")
@@ -265,7 +273,7 @@ class Separator:
             mixture=torch.from_numpy(mixture),
             samplerate=samplerate,
             sources=self.sources,
-            uncertainty=run.uncertainty(),
+            uncertainty=run.uncertainty(0.25**lift),
             settings=self.describe()
             | {
                 "retuned": round(cents(run.tuning), 1),
@@ -427,17 +435,20 @@ class _Run:
                 self._report(self.drawn)
                 yield fitted
 
-    def uncertainty(self) -> Uncertainty | None:
-        """Spread of the draws over time and frequency, if it was kept (see `_remember`)."""
+    def uncertainty(self, scale: float) -> Uncertainty | None:
+        """Spread of the draws over time and frequency, times `scale`, if it was kept."""
         if not self.powers:
             return None
-        spread, mean = (torch.cat(parts, -1).numpy() for parts in zip(*self.powers, strict=True))
+        spread, mean = (
+            torch.cat(parts, -1).numpy() * np.float32(scale)
+            for parts in zip(*self.powers, strict=True)
+        )
         return Uncertainty(spread, mean, self.prior_rate)
 
     def _gain(self) -> float:
         level = self.separator.prior.level
         rms = float(np.sqrt(np.mean(np.square(self.low, dtype=np.float64))))
-        if not self.separator.normalize or level is None or rms < 1e-8:
+        if not self.separator.normalize or level is None or rms == 0.0:
             return 1.0
         return level / rms
 
@@ -644,15 +655,30 @@ def _ratios(speeds: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
 def _as_array(mixture: Tensor | np.ndarray) -> np.ndarray:
     if isinstance(mixture, Tensor):
         mixture = mixture.detach().cpu().numpy()
-    mixture = np.ascontiguousarray(np.atleast_2d(mixture), np.float32)
+    with np.errstate(over="ignore"):  # what is too large for float32 is refused below
+        mixture = np.ascontiguousarray(np.atleast_2d(mixture), np.float32)
     if mixture.ndim != 2 or 0 in mixture.shape or len(mixture) > MAX_CHANNELS:
         raise AudioFileError(
             f"a mixture has shape [channels, frames] with at most {MAX_CHANNELS} channels, "
             f"not {list(mixture.shape)}; arrays from soundfile want a transpose (.T)."
         )
-    if not np.isfinite(mixture).all():
-        raise AudioFileError("the mixture holds NaN or infinite samples.")
+    if not _peak(mixture) < LOUDEST:  # not so for NaN
+        raise AudioFileError(
+            f"the mixture holds NaN or infinite samples, or samples beyond {LOUDEST:g} times full "
+            "scale, which is 1.0; leave that part out, or scale the mixture."
+        )
     return mixture
+
+
+def _peak(mixture: np.ndarray) -> float:
+    """Largest magnitude, without an array of magnitudes."""
+    return max(float(mixture.max()), -float(mixture.min()))
+
+
+def _lift(mixture: np.ndarray) -> int:
+    """The power of two, which costs no precision, that brings a very quiet mixture up; or 0."""
+    peak = _peak(mixture)
+    return -math.frexp(peak)[1] if 0 < peak < QUIETEST else 0
 
 
 def _distinct(mixture: np.ndarray) -> tuple[np.ndarray, list[int]]:

@@ -243,6 +243,37 @@ def test_level_does_not_matter(prior):
         torch.testing.assert_close(0.01 * loud.stems[name], quiet.stems[name], atol=1e-6, rtol=1e-3)
 
 
+@pytest.mark.parametrize("exponent", [-140, -120, -60, -30, -20, 30])
+@pytest.mark.parametrize("quality", ["fast", "balanced"])
+def test_no_level_is_too_low_or_too_high(prior, exponent, quality):
+    """Times a power of two, which is exact until numbers get so small that they lose digits."""
+    mixture = music(0.5, 44100)
+    expected = separate(prior, mixture, quality=quality)
+    found = separate(prior, np.ldexp(mixture, exponent), quality=quality)
+    tolerance = 1e-2 if exponent < -130 else 1e-5
+    for name in SOURCES:
+        stem = torch.from_numpy(np.ldexp(found.stems[name].numpy().astype(float), -exponent))
+        error = (stem - expected.stems[name]).abs().max()
+        assert error < tolerance * mixture.max()
+
+
+def test_uncertainty_of_quiet_music_is_in_its_own_units(prior):
+    mixture = music(0.5, 22050, 1)
+    options = {"quality": None, "sampler": "conditional", "draws": 3, "steps": 3}
+    loud, quiet = (
+        separate(prior, np.ldexp(mixture, -e), 22050, **options).uncertainty for e in (0, 20)
+    )
+    np.testing.assert_allclose(quiet.spread * 4.0**20, loud.spread, rtol=1e-2, atol=1e-9)
+
+
+@pytest.mark.parametrize("peak", [1.1e10, 1e17, -1e20, 1e300, np.inf, np.nan])
+def test_absurd_levels_are_refused(prior, peak):
+    mixture = music(0.1, 44100).astype(float)
+    mixture[1, 7] = peak
+    with pytest.raises(AudioFileError, match=r"NaN or infinite.*beyond 1e\+10 times full scale"):
+        separate(prior, mixture)
+
+
 def test_residual_holds_what_is_above_the_prior(prior):
     mixture = music(1.0, 44100, 1)
     result = separate(prior, mixture, residual=True)
