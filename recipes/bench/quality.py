@@ -14,6 +14,7 @@ from torch import Tensor
 from mgdm_audio import Separator
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import Prior
+from recipes.interval import half_width
 
 from .settings import Setting
 
@@ -23,14 +24,24 @@ GRADIENT = 3
 
 @dataclass(frozen=True)
 class Point:
-    """What one setting reached: SI-SDRi in dB, costs a second of audio."""
+    """What one setting reached: SI-SDRi in dB, costs a second of audio.
+
+    Attributes:
+        error: half of the 95 % interval of `si_sdri` over tracks (`half_width`), or None.
+        stems: SI-SDRi by stem.
+        equivalents: calls of the denoiser, one with a gradient for `GRADIENT`.
+        seconds: of wall-clock time.
+        tracks: that have a figure, or None in rows that are older than the number, whose `error`
+            is not shown.
+    """
 
     name: str
     si_sdri: float
-    error: float
+    error: float | None
     stems: tuple[float, ...]
     equivalents: float
     seconds: float
+    tracks: int | None = None
 
 
 def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: str) -> Point:
@@ -52,15 +63,15 @@ def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: st
         estimate = torch.cat([result.stems[name] for name in prior.sources])
         scores.append(si_sdr_improvement(estimate, stems, prior.samplerate, silent="skip"))
     table = torch.stack(scores)
-    means = table.nanmean(1).double()
-    spread = 1.96 * means[~means.isnan()].std().item() / max(len(tracks), 1) ** 0.5
+    means = table.nanmean(1)
     return Point(
         setting.name,
         table.nanmean(0).nanmean().item(),
-        spread,
+        half_width(means.tolist()),
         tuple(round(v, 2) for v in table.nanmean(0).tolist()),
         equivalents,
         seconds / audio,
+        int((~means.isnan()).sum()),
     )
 
 
@@ -85,17 +96,30 @@ def pareto(points: Sequence[Point]) -> set[str]:
     return names
 
 
+INTERVAL = """\
+SI-SDRi in dB, ± half of its 95 % interval over tracks by Student's t, left out for fewer than three
+tracks. Settings that nothing cheaper beats are in bold.
+"""
+
+
+def margin(point: Point) -> float | None:
+    """The `error` that may be shown."""
+    return None if point.tracks is None else point.error
+
+
 def markdown(points: Sequence[Point], sources: Sequence[str]) -> str:
-    """The table, cheapest first; settings on the Pareto front in bold."""
+    """What the figures are, and the table, cheapest first."""
     front = pareto(points)
     head = ["setting", *sources, "mean SI-SDRi", "denoiser equivalents", "s a second of audio"]
     rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
     for p in sorted(points, key=lambda p: p.equivalents):
         name = f"**{p.name}**" if p.name in front else p.name
-        mean = f"{p.si_sdri:.2f} ± {p.error:.2f}"
+        mean = f"{p.si_sdri:.2f}"
+        mean += "" if margin(p) is None else f" ± {margin(p):.2f}"
         cost = [f"{p.equivalents:.0f}", f"{p.seconds:.3f}"]
         rows.append([name, *(f"{v:.2f}" for v in p.stems), mean, *cost])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return f"{INTERVAL}\n{table}\n"
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
@@ -108,7 +132,7 @@ def plot(points: Sequence[Point], path: Path) -> None:
     line = sorted((p for p in points if p.name in front), key=lambda p: p.equivalents)
     axes.plot([p.equivalents for p in line], [p.si_sdri for p in line], color="0.7", zorder=0)
     for p in points:
-        axes.errorbar(p.equivalents, p.si_sdri, p.error, fmt="o", capsize=2)
+        axes.errorbar(p.equivalents, p.si_sdri, margin(p), fmt="o", capsize=2)
         axes.annotate(
             p.name,
             (p.equivalents, p.si_sdri),

@@ -1,6 +1,8 @@
 """The cost-quality study: costs counted by hand, the front by its definition."""
 
 import itertools
+import statistics
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from mgdm_audio.pretrained import Prior
 from recipes.bench import quality
 from recipes.bench.quality import Point, markdown, measure, pareto
 from recipes.bench.settings import GROUPS, Setting
+from recipes.interval import half_width
 
 
 @pytest.fixture
@@ -44,6 +47,33 @@ def test_equivalents_are_what_the_denoiser_was_asked(counted, setting):
     assert point.equivalents >= setting.arguments["steps"]
     assert (calls["gradient"] > 0) == (setting.arguments["sampler"] == "mgdm")
     assert len(point.stems) == 4
+
+
+def test_intervals_are_those_of_few_tracks():
+    """Student's t: 4.303 standard errors at three tracks, 2.776 at five (printed tables)."""
+    assert half_width([1.0, 2.0, 3.0]) == pytest.approx(4.303 / 3**0.5, rel=1e-3)
+    five = [0.0, 1.0, 2.0, 3.0, float("nan"), 4.0]
+    assert half_width(five) == pytest.approx(2.776 * 2.5**0.5 / 5**0.5, rel=1e-3)
+    assert half_width([1.0, 2.0, float("nan")]) is None
+
+
+def test_an_interval_is_over_the_tracks_that_have_a_figure(counted):
+    prior, _, _ = counted
+    torch.manual_seed(1)
+    tracks = [0.1 * torch.randn(4, 5000) * torch.rand(4, 1) for _ in range(4)]
+    tracks.append(torch.zeros(4, 5000))  # no stem sounds, so it has none
+    setting = Setting("c", {"sampler": "conditional", "steps": 1, "initial": 0.0})  # no chance
+    alone = [measure(prior, [track], setting, "cpu") for track in tracks[:4]]
+    assert [point.error for point in alone] == [None] * 4
+    point = measure(prior, tracks, setting, "cpu")
+    assert point.tracks == 4
+    spread = statistics.stdev(p.si_sdri for p in alone)
+    assert point.error == pytest.approx(3.182 * spread / 2, rel=1e-3)
+    table = markdown([point, *alone[:1]], prior.sources)
+    assert f"{point.si_sdri:.2f} ± {point.error:.2f} |" in table
+    assert f"| {alone[0].si_sdri:.2f} | " in table
+    assert "Student's t" in table
+    assert "±" not in markdown([replace(point, tracks=None)], prior.sources).split("\n\n")[1]
 
 
 def test_the_readme_says_what_the_published_settings_ask_for(counted):
