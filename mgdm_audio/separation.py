@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from .audio import FORMATS, fit_range, write_files
+from .audio.formats import Format
 
 
 @dataclass(frozen=True)
@@ -113,8 +114,9 @@ class Separation:
 
         Raises:
             AudioFileError: a file exists or cannot be written.
+            ValueError: an unknown format or clip mode, or see `stem_paths`.
         """
-        spec = FORMATS[format]
+        spec = _format(format)
         paths = self.paths(folder, format, filename=filename, track=track)
         stems = (stem.numpy() for sample in self.samples for stem in sample.values())
         files = dict(zip(paths, stems, strict=True))
@@ -165,9 +167,10 @@ def stem_paths(
     """Paths of every sample's stems, see `Separation.save`.
 
     Raises:
-        ValueError: the template has a field that is not known, or gives two stems one name.
+        ValueError: an unknown format, or the template has a field that is not known, or gives two
+            stems one name.
     """
-    extension = FORMATS[format].extension
+    extension = _format(format).extension
     paths = []
     for sample in range(1, samples + 1):
         for stem in stems:
@@ -179,7 +182,15 @@ def stem_paths(
                     f"unknown field {error} in the file name {filename!r}; "
                     "there are {track}, {stem}, {sample} and {ext}"
                 ) from error
+            except (ValueError, AttributeError, TypeError) as error:
+                raise ValueError(f"the file name {filename!r} is no template ({error})") from error
             paths.append(Path(folder) / name)
     if len(set(paths)) < len(paths):
         raise ValueError(f"the file name {filename!r} is the same for several stems; use {{stem}}")
     return paths
+
+
+def _format(name: str) -> Format:
+    if name not in FORMATS:
+        raise ValueError(f"unknown format {name!r}, expected one of {', '.join(FORMATS)}")
+    return FORMATS[name]

@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -163,14 +164,15 @@ class Separator:
                     "draws begin with noise"
                 )
             self.settings = replace(self.settings, speeds=((1, 1),), mid_side=0.0, retune=False)
-        for name, value in (
-            ("steps", self.settings.steps),
-            ("draws", self.settings.draws),
-            ("samples", samples),
-            ("batch_size", 1 if batch_size is None else batch_size),
+        for name, value, lowest in (
+            ("steps", self.settings.steps, 1),
+            ("draws", self.settings.draws, 1),
+            ("samples", samples, 1),
+            ("batch_size", 1 if batch_size is None else batch_size, 1),
+            ("seed", seed, 0),
         ):
-            if value < 1:
-                raise ValueError(f"{name} must be at least 1, not {value}")
+            if not isinstance(value, Integral) or value < lowest:
+                raise ValueError(f"{name} must be a whole number from {lowest} on, not {value}")
         if not 0 <= self.settings.mid_side <= 1:
             raise ValueError(f"mid_side must be between 0 and 1, not {mid_side:g}")
         if mid_side and self.settings.draws * samples < 2:
@@ -180,10 +182,8 @@ class Separator:
                 f"the prior {self.prior.name!r} takes no mixture noise level, so the sampler "
                 "'conditional' cannot use it; choose another, for instance mgdm"
             )
-        if seed < 0:
-            raise ValueError(f"seed must not be negative, not {seed}")
         self._absent = _indices(self.prior.sources, without)
-        self.samples, self.seed = samples, seed
+        self.samples, self.seed = int(samples), int(seed)
         self.residual, self.normalize = residual, normalize
         self.grid = _grid(self.prior, segment, overlap)
         self.batch_size = batch_size or self._default_batch()
@@ -233,15 +233,16 @@ class Separator:
         Args:
             mixture: ``[C, T]``, or ``[T]`` for one channel; finite, of any level up to 1e10 times
                 full scale.
-            samplerate: samples a second, any.
+            samplerate: samples a second, any whole number.
             progress: called with seconds of audio done, and their total.
             stems: keep only these, which saves memory; by default all `stem_names`.
 
         Raises:
             AudioFileError: the mixture is empty, not finite or absurdly loud.
             DeviceError: out of memory.
-            ValueError: there is no such stem.
+            ValueError: there is no such stem, or the sample rate is no positive whole number.
         """
+        samplerate = _rate(samplerate)
         kept = self.stem_names if stems is None else list(stems)
         for name in kept:
             if name not in self.stem_names:
@@ -597,8 +598,8 @@ def _grid(prior: Prior, segment: float | None, overlap: float) -> Grid:
     if not 0 <= overlap <= 0.5:
         raise ValueError(f"overlap must be between 0 and 0.5, not {overlap:g}")
     segment = prior.segment if segment is None else segment
-    if not segment > 0:
-        raise ValueError(f"segment must be positive, not {segment:g}")
+    if not 0 < segment < math.inf:
+        raise ValueError(f"segment must be positive and finite, not {segment:g}")
     quantum = math.lcm(prior.stride, QUANTUM)
     # Of one quantum there is no part to fade; a fade of none would leave a step at every joint.
     window = max(round(segment * prior.samplerate / quantum), 2 if overlap else 1)
@@ -652,9 +653,23 @@ def _ratios(speeds: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return ratios
 
 
+def _rate(samplerate: float) -> int:
+    """The sample rate as an integer, which other libraries may hold in another type."""
+    try:
+        rate = int(samplerate)
+    except (TypeError, ValueError, OverflowError):  # no number, not a finite one
+        rate = 0
+    if rate < 1 or rate != samplerate:
+        raise ValueError(
+            f"samplerate must be a whole number of samples a second, such as 44100, "
+            f"not {samplerate!r}"
+        )
+    return rate
+
+
 def _as_array(mixture: Tensor | np.ndarray) -> np.ndarray:
     if isinstance(mixture, Tensor):
-        mixture = mixture.detach().cpu().numpy()
+        mixture = mixture.detach().cpu().float().numpy()  # NumPy has no bfloat16
     with np.errstate(over="ignore"):  # what is too large for float32 is refused below
         mixture = np.ascontiguousarray(np.atleast_2d(mixture), np.float32)
     if mixture.ndim != 2 or 0 in mixture.shape or len(mixture) > MAX_CHANNELS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -37,8 +38,8 @@ class Noise:
     """
 
     def __init__(self, seed: int | Sequence[int], batch: int, device: torch.device | str):
-        if isinstance(seed, int):
-            seeds = [item_seed(seed, item) for item in range(batch)]
+        if isinstance(seed, Integral):
+            seeds = [item_seed(int(seed), item) for item in range(batch)]
         else:
             seeds = [item_seed(int(one), 0) for one in seed]
         if len(seeds) != batch:

@@ -1,5 +1,6 @@
 """Random streams: one per item, whatever the batch."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -19,6 +20,14 @@ def test_equal_seeds_share_their_noise_and_derived_seeds_differ():
     assert torch.equal(shared[0], shared[1])
     derived = Noise(4, 2, "cpu").normal((2, 10))
     assert not torch.equal(derived[0], derived[1])
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_seeds_of_any_integer_type(kind):
+    expected = Noise(3, 2, "cpu").normal((2, 10))
+    assert torch.equal(Noise(kind(3), 2, "cpu").normal((2, 10)), expected)
+    each = Noise([3, 4], 2, "cpu").normal((2, 10))
+    assert torch.equal(Noise(np.array([3, 4], kind), 2, "cpu").normal((2, 10)), each)
 
 
 def test_numbers_are_standard_and_unrelated_between_items_and_draws():

@@ -59,6 +59,18 @@ def test_templates(separation, tmp_path):
     assert [p.name for p in paths] == [f"t-{n}-1.flac" for n in ("bass", "drums", "piano")]
 
 
+def test_an_unknown_format_lists_the_others(separation, tmp_path):
+    for use in (separation.save, separation.paths):
+        with pytest.raises(ValueError, match=r"unknown format 'wav', .* wav16, wav24, float32, fl"):
+            use(tmp_path, "wav")
+
+
+@pytest.mark.parametrize("template", ["{stem.x}.{ext}", "{stem", "{stem:d}.{ext}", "{artist}"])
+def test_file_names_that_are_no_templates(separation, tmp_path, template):
+    with pytest.raises(ValueError, match=r"the file name '{"):
+        separation.save(tmp_path, filename=template)
+
+
 def test_names_of_tracks_are_told_apart(tmp_path):
     tracks = [tmp_path / name for name in ("a/x.wav", "b/x.mp3", "x_2.wav", "y.wav", "c/X.ogg")]
     names = unique_names(tracks)

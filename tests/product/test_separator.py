@@ -391,6 +391,21 @@ def test_tensors_arrays_and_one_dimension(prior):
         mgdm_audio.separate(mixture, prior=prior)
 
 
+def test_rates_and_samples_of_any_numeric_type(prior):
+    mixture = torch.from_numpy(music(0.3, 44100, 1)).bfloat16()
+    expected = separate(prior, mixture.float(), 44100)
+    for samplerate in (44100.0, np.int64(44100), np.float32(44100), torch.tensor(44100)):
+        found = separate(prior, mixture, samplerate)
+        assert type(found.samplerate) is int
+        assert largest_difference(found, expected) == 0
+
+
+@pytest.mark.parametrize("rate", [0, -44100, 44100.5, float("nan"), float("inf"), None, "44100"])
+def test_rates_that_are_none(prior, rate):
+    with pytest.raises(ValueError, match=r"samplerate must be a whole number.*such as 44100"):
+        Separator(prior).separate(music(0.1, 44100), rate)
+
+
 def test_mgdm_runs_in_windows(prior):
     result = separate(
         prior, music(1.2, 22050, 1), 22050, quality=None, sampler="mgdm", steps=2,
@@ -424,7 +439,8 @@ def test_every_sampler_separates_a_file(request, kind, sampler):
     [
         {"overlap": 0.7}, {"segment": 0}, {"quality": "superb"}, {"sampler": "magic"},
         {"quality": "fast", "sampler": "mgdm"}, {"steps": 0}, {"draws": 0}, {"samples": 0},
-        {"batch_size": 0}, {"seed": -1},
+        {"batch_size": 0}, {"seed": -1}, {"steps": 1.5}, {"draws": 2.0}, {"samples": "2"},
+        {"batch_size": float("nan")}, {"seed": 0.5}, {"segment": float("inf")},
     ],
 )  # fmt: skip
 def test_settings_that_make_no_sense(prior, options):
