@@ -7,7 +7,7 @@ import re
 import stat
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ import soundfile
 from ..errors import AudioFileError
 from . import mp3
 from .advice import convert_first
+from .postpone import postponed
 
 #: Endings that a folder is searched for; a file given by name may have any.
 EXTENSIONS = {".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".mp3", ".oga", ".ogg", ".opus"}
@@ -114,8 +115,8 @@ def read_audio(
                 f"{path}: a duration of {duration:g} s holds no sample; choose a longer one."
             )
         try:
-            with _without_notes():
-                audio = _read(file, first, count)
+            with _without_notes(), postponed() as deliver:
+                audio = _read(file, first, count, deliver)
         except soundfile.LibsndfileError as error:
             raise AudioFileError(
                 f"{path}: broken audio data ({error.error_string.strip().rstrip('.')}); "
@@ -143,7 +144,9 @@ def read_audio(
     return audio, rate
 
 
-def _read(file: soundfile.SoundFile, first: int, count: int) -> np.ndarray:
+def _read(
+    file: soundfile.SoundFile, first: int, count: int, between: Callable[[], None]
+) -> np.ndarray:
     """``[channels, count]``, or less if the file ends before. In blocks: one copy in memory."""
     audio = np.empty((file.channels, count), np.float32)
     lead = MP3_LEAD if file.format == "MP3" else 0
@@ -157,6 +160,7 @@ def _read(file: soundfile.SoundFile, first: int, count: int) -> np.ndarray:
             break
         audio[:, done : done + len(block)] = block.T
         done += len(block)
+        between()
     return audio[:, :done]
 
 
@@ -184,7 +188,7 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, int]:
             raise AudioFileError(f"{path}: not a regular file; write the audio to one first.")
         if status.st_size == 0:
             raise AudioFileError(f"{path}: the file is empty.")
-        with _without_notes():
+        with _without_notes(), postponed():
             return _measured(path)
     except soundfile.LibsndfileError as error:
         raise AudioFileError(

@@ -13,6 +13,7 @@ import soundfile
 
 from ..errors import AudioFileError
 from .formats import Fit, Format
+from .postpone import postponed
 from .temporary import part_for, release, remove_abandoned
 
 #: Frames a call: libsndfile's Vorbis encoder overflows its stack on very long buffers.
@@ -79,10 +80,12 @@ def check_format(path: Path, samplerate: int, channels: int, format: Format) -> 
         AudioFileError: it does not.
     """
     _check_rate(path, samplerate, format)
+    kind = {"subtype": format.subtype, "format": format.container}
     try:
-        with soundfile.SoundFile(
-            io.BytesIO(), "w", samplerate, channels, subtype=format.subtype, format=format.container
-        ) as file:
+        with (
+            postponed(),
+            soundfile.SoundFile(io.BytesIO(), "w", samplerate, channels, **kind) as file,
+        ):
             file.write(np.zeros((1, channels), np.float32))
     except soundfile.LibsndfileError as error:
         raise _refused(path, format, error.error_string) from error
@@ -158,13 +161,14 @@ def _write(path: Path, audio: np.ndarray, samplerate: int, format: Format, fit: 
     container = format.container
     if container == "WAV" and audio.size * 4 > 2**32 - 2**20:
         container = "RF64"  # beyond the 32-bit sizes of WAV, and read by the same programs
-    with _File(path, "w+") as raw:
+    with _File(path, "w+") as raw, postponed() as deliver:
         try:
             with soundfile.SoundFile(
                 raw, "w", samplerate, len(audio), subtype=format.subtype, format=container
             ) as file:
                 for start in range(0, audio.shape[-1], CHUNK):
                     file.write(_encode(fit(audio[:, start : start + CHUNK]).T, format.bits))
+                    deliver()
         finally:
             raw.check()
 

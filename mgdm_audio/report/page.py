@@ -18,6 +18,7 @@ import soundfile
 import torch
 from torch import Tensor
 
+from ..audio.postpone import postponed
 from ..audio.resample import resample
 from ..audio.spectra import log_spectrogram
 from ..audio.writing import CHUNK, write_text
@@ -173,10 +174,8 @@ def _compressed(audio: np.ndarray, samplerate: int) -> bytes:
     if samplerate > HIGHEST:
         audio, samplerate = resample(audio, samplerate, PLAYED), PLAYED
     buffer = io.BytesIO()
-    with soundfile.SoundFile(
-        buffer, "w", samplerate, len(audio), subtype="VORBIS", format="OGG",
-        compression_level=COMPRESSION,
-    ) as file:  # fmt: skip
+    kind = {"subtype": "VORBIS", "format": "OGG", "compression_level": COMPRESSION}
+    with postponed(), soundfile.SoundFile(buffer, "w", samplerate, len(audio), **kind) as file:
         for start in range(0, audio.shape[-1], CHUNK):
             file.write(audio[:, start : start + CHUNK].T.clip(-1, 1))
     return buffer.getvalue()

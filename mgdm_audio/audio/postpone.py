@@ -1,0 +1,40 @@
+"""Signals that wait while libsndfile calls back into Python.
+
+An exception that a signal's handler raises in a callback from C is lost there, and with it the
+samples that the callback was to write: Ctrl-C would be forgotten, and leave a broken file.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def postponed() -> Iterator[Callable[[], None]]:
+    """Keep signal handlers from running in the body; they run when it ends.
+
+    Yields:
+        a function that runs those of the signals that have come, for the body to call now and then.
+    """
+    came: list[tuple] = []
+    handlers = {}
+    if threading.current_thread() is threading.main_thread():  # the only one that runs handlers
+        present = {number: signal.getsignal(number) for number in signal.valid_signals()}
+        handlers = {number: handler for number, handler in present.items() if callable(handler)}
+
+    def deliver() -> None:
+        while came:
+            number, frame = came.pop(0)
+            handlers[number](number, frame)
+
+    for number in handlers:
+        signal.signal(number, lambda *call: came.append(call))
+    try:
+        yield deliver
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        deliver()
