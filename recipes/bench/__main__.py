@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -26,26 +28,44 @@ def main() -> None:
 def quality(tracks, prior, groups, count, seconds, device, out) -> None:
     """SI-SDRi against cost on the folder TRACKS; adds to OUT, then writes OUT's .md and .png.
 
-    Settings already in OUT are not measured again, so a long study can be cut and resumed.
+    Settings already in OUT are not measured again, so a long study can be cut and resumed. An OUT
+    that was measured with other weights, tracks or on another machine is refused.
     """
+    from datetime import date
+
     from mgdm_audio.pretrained import load_prior
     from mgdm_audio.training.validate import load_tracks
 
-    from .quality import Point, as_rows, markdown, measure, plot
+    from .conditions import check_same, conditions_of
+    from .quality import measure, read_points, render, write
 
     loaded = load_prior(prior, device)
-    stems = load_tracks(tracks, loaded.sources, loaded.samplerate, seconds, count)
-    known = json.loads(out.read_text()) if out.exists() else []
-    points = [Point(**{**row, "stems": tuple(row["stems"])}) for row in known]
-    for setting in (s for group in groups for s in GROUPS[group]):
-        if any(point.name == setting.name for point in points):
-            continue
-        points.append(measure(loaded, stems, setting, device))
-        click.echo(points[-1])
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(json.dumps(as_rows(points), indent=1))
-    out.with_suffix(".md").write_text(markdown(points, loaded.sources))
-    plot(points, out.with_suffix(".png"))
+    try:
+        stems = load_tracks(tracks, loaded.sources, loaded.samplerate, seconds, count)
+        now = conditions_of(loaded, tracks, stems, seconds, device)
+        points = read_points(out)
+        check_same([point.measured for point in points], now, out)
+    except (FileNotFoundError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
+    asked = [setting for group in groups for setting in GROUPS[group]]
+    known = {point.name: point for point in points}
+    missing = [setting for setting in asked if setting.name not in known]
+    for setting in missing:
+        point = measure(loaded, stems, setting, device)
+        points.append(replace(point, measured=now, date=date.today().isoformat()))
+        click.echo(f"{point.name}: {point.si_sdri:.2f} dB, {point.seconds:.3f} s a second of audio")
+        write(points, out)
+    render(points, out)
+    old = [known[setting.name].date for setting in asked if setting.name in known]
+    click.echo(f"{len(missing)} settings measured now{_stored(old, out)}")
+
+
+def _stored(dates: Sequence[str], out: Path) -> str:
+    """What to say of rows that were not measured now."""
+    if not dates:
+        return ""
+    days = " to ".join(sorted({min(dates), max(dates)}))
+    return f"; {len(dates)} not measured now but read from {out} ({days})"
 
 
 @main.command()
@@ -60,7 +80,9 @@ def quality(tracks, prior, groups, count, seconds, device, out) -> None:
     show_default="10 s, 1, 10 and 60 minutes",
     help="Length of the stereo file; may be repeated.",
 )
-@click.option("--again", is_flag=True, help="Measure lengths that are in OUT already, too.")
+@click.option(
+    "--again", is_flag=True, help="Measure what is in OUT already, too, and put it in its place."
+)
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -71,19 +93,44 @@ def scaling(prior, quality, device, minutes, again, out) -> None:
     """Time, processor time and peak memory by length of a stereo file at 44.1 kHz.
 
     Every length is separated and written in a process of its own. OUT is written after each of
-    them, and lengths in it are not measured again, so the command can be cut and resumed.
+    them, and lengths in it are not measured again, so the command can be cut and resumed. Rows of
+    other weights or another machine stay in OUT as tables of their own, unless `--again` is given.
     """
-    from .scaling import markdown, measure, read_rows, write
+    from .scaling import find_place, markdown, measure, read_rows, write
 
+    place = find_place(prior, device)
     rows = {row.key: row for row in read_rows(out)}
+    old = []
     for length in minutes:
-        key = (prior, quality, device, round(length, 4))
+        asked = (prior, quality, device, round(length, 4))
+        key = (prior, quality, device, *place, round(length, 4))
         if key in rows and not again:
+            old.append(rows[key].date)
             continue
-        rows[key] = measure(prior, quality, device, length)
-        click.echo(rows[key], err=True)
+        row = measure(prior, quality, device, length, place.weights)
+        if again:
+            rows = {key: row for key, row in rows.items() if row.asked != asked}
+        rows[row.key] = row
+        click.echo(row, err=True)
         write(list(rows.values()), out)
     click.echo(markdown(list(rows.values())))
+    click.echo(f"{len(minutes) - len(old)} lengths measured now{_stored(old, out)}")
+    if others := sum(row.key[3:6] != tuple(place) for row in rows.values()):
+        click.echo(f"{others} rows are of other weights or another machine, see above")
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+def table(files) -> None:
+    """Write the .md and .png of FILES, the JSON of quality or scaling; nothing is measured."""
+    from . import quality, scaling
+
+    for file in files:
+        if "minutes" in json.loads(file.read_text(encoding="utf-8"))[0]:
+            scaling.render(scaling.read_rows(file), file)
+        else:
+            quality.render(quality.read_points(file), file)
+        click.echo(f"{file.with_suffix('.md')}: written from {file}, nothing was measured")
 
 
 @main.command()

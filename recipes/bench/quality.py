@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,8 +15,10 @@ from torch import Tensor
 from mgdm_audio import Separator
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import Prior
+from mgdm_audio.training.data import STEMS
 from recipes.interval import half_width
 
+from .conditions import Conditions
 from .settings import Setting
 
 #: A call with its vector-Jacobian product costs about three plain calls.
@@ -33,6 +36,8 @@ class Point:
         seconds: of wall-clock time.
         tracks: that have a figure, or None in rows that are older than the number, whose `error`
             is not shown.
+        measured: under which conditions, or None in rows that are older than their note.
+        date: ISO 8601, or None.
     """
 
     name: str
@@ -42,6 +47,8 @@ class Point:
     equivalents: float
     seconds: float
     tracks: int | None = None
+    measured: Conditions | None = None
+    date: str | None = None
 
 
 def measure(prior: Prior, tracks: Sequence[Tensor], setting: Setting, device: str) -> Point:
@@ -96,7 +103,7 @@ def pareto(points: Sequence[Point]) -> set[str]:
     return names
 
 
-INTERVAL = """\
+NOTE = """\
 SI-SDRi in dB, ± half of its 95 % interval over tracks by Student's t, left out for fewer than three
 tracks. Settings that nothing cheaper beats are in bold.
 """
@@ -107,8 +114,27 @@ def margin(point: Point) -> float | None:
     return None if point.tracks is None else point.error
 
 
+def circumstances(points: Sequence[Point]) -> str:
+    """One sentence for all points that were measured alike."""
+    alike: dict[Conditions | None, list[Point]] = {}
+    for point in points:
+        alike.setdefault(point.measured, []).append(point)
+    lines = []
+    for measured, group in alike.items():
+        if measured is None:
+            tracks = " or ".join(map(str, sorted({p.tracks for p in group if p.tracks})))
+            what = f"on {tracks} tracks, " if tracks else ""
+            what += "before rows said with what: see the README of `recipes/bench`"
+        else:
+            what = f"with {measured}"
+        days = sorted({p.date for p in group if p.date})
+        when = f", {' to '.join(days[:1] + days[1:][-1:])}" if days else ""
+        lines.append(f"Measured {what}{when}.")
+    return "\n".join(lines) + "\n"
+
+
 def markdown(points: Sequence[Point], sources: Sequence[str]) -> str:
-    """What the figures are, and the table, cheapest first."""
+    """What the figures are and how they were measured, and the table, cheapest first."""
     front = pareto(points)
     head = ["setting", *sources, "mean SI-SDRi", "denoiser equivalents", "s a second of audio"]
     rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
@@ -119,7 +145,7 @@ def markdown(points: Sequence[Point], sources: Sequence[str]) -> str:
         cost = [f"{p.equivalents:.0f}", f"{p.seconds:.3f}"]
         rows.append([name, *(f"{v:.2f}" for v in p.stems), mean, *cost])
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
-    return f"{INTERVAL}\n{table}\n"
+    return f"{NOTE}\n{circumstances(points)}\n{table}\n"
 
 
 def plot(points: Sequence[Point], path: Path) -> None:
@@ -144,6 +170,29 @@ def plot(points: Sequence[Point], path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def as_rows(points: Sequence[Point]) -> list[dict]:
-    """Plain values, for JSON."""
-    return [asdict(point) for point in points]
+def read_points(path: Path) -> list[Point]:
+    """Points that `write` left; none if there is no file."""
+    if not path.exists():
+        return []
+    points = []
+    for row in json.loads(path.read_text(encoding="utf-8")):
+        measured = row.pop("measured", None)
+        if measured is not None:
+            measured = Conditions(**{**measured, "sources": tuple(measured["sources"])})
+        points.append(Point(**{**row, "stems": tuple(row["stems"])}, measured=measured))
+    return points
+
+
+def write(points: Sequence[Point], path: Path) -> None:
+    """The points as JSON."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [asdict(point) for point in points]
+    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def render(points: Sequence[Point], path: Path) -> None:
+    """The points as ``.md`` and ``.png`` beside the JSON `path`."""
+    measured = next((point.measured for point in points if point.measured), None)
+    sources = STEMS if measured is None else measured.sources
+    path.with_suffix(".md").write_text(markdown(points, sources), encoding="utf-8")
+    plot(points, path.with_suffix(".png"))

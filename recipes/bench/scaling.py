@@ -40,6 +40,7 @@ class Row:
         machine: processor, operating system and versions.
         threads: of PyTorch.
         date: ISO 8601.
+        weights: `fingerprint` of the prior, or None in rows that are older than its note.
     """
 
     prior: str
@@ -54,11 +55,18 @@ class Row:
     machine: str
     threads: int
     date: str
+    weights: str | None = None
+
+    @property
+    def asked(self) -> tuple:
+        """What was asked for."""
+        return self.prior, self.quality, self.device, round(self.minutes, 4)
 
     @property
     def key(self) -> tuple:
-        """What a row is measured for; rows of one key replace one another."""
-        return self.prior, self.quality, self.device, round(self.minutes, 4)
+        """What a row is of, weights and machine included; rows of one key replace one another."""
+        what = self.prior, self.quality, self.device
+        return *what, self.weights or "", self.machine, self.threads, round(self.minutes, 4)
 
 
 class Fit(NamedTuple):
@@ -69,8 +77,33 @@ class Fit(NamedTuple):
     error: float
 
 
-def measure(prior: str, quality: str, device: str, minutes: float) -> Row:
+class Place(NamedTuple):
+    """What rows of one table share: the weights, and the machine as `Row` has it."""
+
+    weights: str
+    machine: str
+    threads: int
+
+
+def find_place(prior: str, device: str) -> Place:
+    """Where rows that are measured now belong.
+
+    Raises:
+        PriorError, DeviceError: see `mgdm_audio.load_prior`.
+    """
+    import torch
+
+    from mgdm_audio import load_prior
+    from recipes.slakh.priors import fingerprint
+
+    weights = fingerprint(load_prior(prior, device))
+    return Place(weights, describe_machine(torch.device(device)), torch.get_num_threads())
+
+
+def measure(prior: str, quality: str, device: str, minutes: float, weights: str) -> Row:
     """Separate `minutes` of stereo noise in a fresh process, stems written as 24-bit WAV.
+
+    `weights` is the fingerprint of the prior that is noted.
 
     Raises:
         subprocess.CalledProcessError: the separation failed; its message is on stderr.
@@ -86,7 +119,8 @@ def measure(prior: str, quality: str, device: str, minutes: float) -> Row:
     found = json.loads(output.splitlines()[-1])
     today = date.today().isoformat()
     seconds, cpu = round(seconds, 3), round(cpu, 3)
-    return Row(prior, quality, device, minutes, seconds, cpu, others=others, date=today, **found)
+    noted = {"others": others, "date": today, "weights": weights}
+    return Row(prior, quality, device, minutes, seconds, cpu, **noted, **found)
 
 
 def timed(command: Sequence[str]) -> tuple[float, float, str]:
@@ -127,7 +161,7 @@ def fit(minutes: Sequence[float], values: Sequence[float]) -> Fit | None:
 
 
 def markdown(rows: Sequence[Row]) -> str:
-    """A table a prior, quality and device, with its fits and what it was measured on."""
+    """A table a prior, quality, device and machine, with its fits and what it was measured on."""
     return "\n".join(_section(group) for group in _groups(rows))
 
 
@@ -137,7 +171,11 @@ def plot(rows: Sequence[Row], path: Path) -> None:
 
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     panels = figure.subplots(1, 2)
-    for group in _groups(rows):
+    groups = _groups(rows)
+    for group in groups:
+        title = group[0].quality
+        if len(groups) > 1:
+            title += f", {group[0].prior} {group[0].weights or ''}, {group[0].date}"
         minutes = [row.minutes for row in group]
         line = np.geomspace(min(minutes), max(minutes), 100)
         curves = (
@@ -146,7 +184,7 @@ def plot(rows: Sequence[Row], path: Path) -> None:
             (panels[1], "peak memory", [row.peak for row in group]),
         )
         for axes, name, values in curves:
-            (dots,) = axes.plot(minutes, values, "o", label=f"{name}, {group[0].quality}")
+            (dots,) = axes.plot(minutes, values, "o", label=f"{name}, {title}")
             fitted = fit(minutes, values)
             if fitted is not None:
                 axes.plot(line, fitted.start + fitted.slope * line, color=dots.get_color())
@@ -166,6 +204,11 @@ def write(rows: Sequence[Row], path: Path) -> None:
     """The rows as JSON, and beside it the same as ``.md`` and ``.png``."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    render(rows, path)
+
+
+def render(rows: Sequence[Row], path: Path) -> None:
+    """The rows as ``.md`` and ``.png`` beside the JSON `path`."""
     path.with_suffix(".md").write_text(markdown(rows))
     plot(rows, path.with_suffix(".png"))
 
@@ -178,8 +221,9 @@ def _groups(rows: Sequence[Row]) -> list[list[Row]]:
 
 
 def _section(rows: Sequence[Row]) -> str:
+    weights = f"weights {rows[0].weights}" if rows[0].weights else "weights not noted"
     lines = [
-        f"`{rows[0].quality}`, prior `{rows[0].prior}`, {rows[0].device}:",
+        f"`{rows[0].quality}`, prior `{rows[0].prior}` ({weights}), {rows[0].device}:",
         "",
         "| length | time | processor time | real-time factor | peak memory |",
         "| ---: | ---: | ---: | ---: | ---: |",
@@ -248,13 +292,10 @@ def _separate(path: str, prior: str, quality: str, device: str) -> dict:
     marks.append(time.perf_counter())
     names = ("import", "load", "separate", "write")
     stages = {n: round(b - a, 3) for n, a, b in zip(names, marks, marks[1:], strict=False)}
-    machine = describe_machine()
-    if separator.device.type == "cuda":
-        machine = f"{torch.cuda.get_device_name(separator.device)}; {machine}"
     return {
         "peak": round(peak_memory(), 1),
         "stages": stages,
-        "machine": machine,
+        "machine": describe_machine(separator.device),
         "threads": torch.get_num_threads(),
     }
 

@@ -1,19 +1,27 @@
 """The cost-quality study: costs counted by hand, the front by its definition."""
 
 import itertools
+import json
 import statistics
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
+from click.testing import CliRunner
 
+from mgdm_audio import pretrained
 from mgdm_audio.presets import preset
-from mgdm_audio.pretrained import Prior
-from recipes.bench import quality
+from mgdm_audio.pretrained import Prior, load_prior
+from recipes.bench import conditions, quality
+from recipes.bench.__main__ import main
 from recipes.bench.quality import Point, markdown, measure, pareto
 from recipes.bench.settings import GROUPS, Setting
 from recipes.interval import half_width
+from tests.product.conftest import make_prior
 
 
 @pytest.fixture
@@ -85,6 +93,96 @@ def test_the_readme_says_what_the_published_settings_ask_for(counted):
     assert point.equivalents == pytest.approx(4411 * length / 40)
     text = " ".join((Path(quality.__file__).parent / "README.md").read_text().split())
     assert "870 gradients and 1,801 plain calls a window, 4,411 equivalents" in text
+
+
+@pytest.fixture
+def study(tmp_path, monkeypatch):
+    """The command on a set of two tracks, its prior and two settings that take no time."""
+    for number, track in enumerate(("one", "two")):
+        (tmp_path / "set" / track).mkdir(parents=True)
+        for stem in ("bass", "drums", "guitar", "piano"):
+            audio = np.random.default_rng(number).uniform(-0.5, 0.5, 22050)
+            soundfile.write(tmp_path / "set" / track / f"{stem}.wav", audio, 22050)
+    prior, measured = make_prior(tmp_path / "tiny"), []
+
+    def measure(prior, tracks, setting, device):
+        measured.append((setting.name, len(tracks), tracks[0].shape[-1]))
+        return Point(setting.name, 1.0, None, (1.0,) * 4, float(len(measured)), 0.1, len(tracks))
+
+    monkeypatch.setattr(quality, "measure", measure)
+    monkeypatch.setitem(GROUPS, "plain", (Setting("a", {}), Setting("b", {})))
+    out = tmp_path / "study.json"
+
+    def run(*options):
+        arguments = ["quality", str(tmp_path / "set"), "--prior", str(prior), "--group", "plain"]
+        result = CliRunner().invoke(main, [*arguments, "--out", str(out), *options])
+        assert result.exit_code in (0, 1), result.output
+        return result.output
+
+    return run, measured, out, tmp_path
+
+
+def test_a_study_goes_on_and_says_what_it_did_not_measure(study):
+    run, measured, out, _ = study
+    monday = run("--seconds", "0.5")
+    assert "2 settings measured now" in monday
+    assert measured == [("a", 2, 11025), ("b", 2, 11025)]
+    out.write_text(json.dumps(json.loads(out.read_text())[:1]))  # cut after the first
+    again = run("--seconds", "0.5")
+    assert "1 settings measured now; 1 not measured now but read from" in again
+    assert measured[2:] == [("b", 2, 11025)]
+    page = out.with_suffix(".md").read_text()
+    assert "prior `tiny` (weights " in page
+    assert "`set` (audio " in page
+    assert "2 tracks of 0.5 s, cpu" in page
+    assert date.today().isoformat() in page
+
+
+@pytest.mark.parametrize("what", ["count", "length", "weights", "audio", "machine", "threads"])
+def test_rows_of_other_conditions_are_refused(study, what, monkeypatch):
+    run, measured, out, folder = study
+    run("--seconds", "0.5")
+    before, options = out.read_text(), ["--seconds", "0.5"]
+    if what == "count":
+        options += ["--count", "1"]
+    elif what == "length":
+        options = ["--seconds", "0.4"]
+    elif what == "weights":  # trained further under the same name
+        prior = load_prior(folder / "tiny", "cpu")
+        with torch.no_grad():
+            next(prior.denoise.network.parameters()).mul_(1.001)
+        monkeypatch.setattr(pretrained, "load_prior", lambda name, device: prior)
+    elif what == "audio":  # rendered again
+        soundfile.write(folder / "set" / "two" / "bass.wav", np.zeros(22050), 22050)
+    elif what == "machine":
+        monkeypatch.setattr(conditions, "describe_machine", lambda device: "another")
+    else:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    shown = run(*options)
+    assert f"{what} " in shown
+    assert "its rows were measured with" in shown
+    assert "choose another --out, or delete it to measure again" in shown
+    assert len(measured) == 2
+    assert out.read_text() == before
+
+
+def test_rows_that_do_not_say_how_they_were_measured_are_only_shown(study):
+    run, measured, out, _ = study
+    old = {"name": "a", "si_sdri": 1.5, "error": 0.5, "stems": [1.0] * 4}
+    out.write_text(json.dumps([{**old, "equivalents": 1.0, "seconds": 0.1}]))
+    assert "its rows do not say what they were measured with" in run()
+    assert not measured
+    shown = CliRunner().invoke(main, ["table", str(out)], catch_exceptions=False).output
+    assert "nothing was measured" in shown
+    page = out.with_suffix(".md").read_text()
+    assert "| 1.50 | 1 |" in page  # without the interval, whose number of tracks nobody knows
+    assert "Measured before rows said with what" in page
+
+
+def test_a_set_that_cannot_be_read_ends_the_command_with_a_sentence(study):
+    run, _, _, folder = study
+    soundfile.write(folder / "set" / "one" / "bass.wav", np.zeros(100), 22050)
+    assert "drums.wav has 22050 samples and bass.wav 100" in run()
 
 
 def test_pareto_keeps_what_nothing_cheaper_beats():
