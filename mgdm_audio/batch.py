@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from .audio import FORMATS, AudioInfo, audio_info, check_format
+from .devices import explain_memory
 from .engine import SamplingError
-from .errors import AudioFileError, MGDMError
+from .errors import AudioFileError, MGDMError, unexpected
 from .separation import Separation, stem_paths
 from .separator import Separator
 
@@ -95,10 +97,15 @@ class Output:
 
 @dataclass
 class Outcome:
-    """What became of one track: files, or an error."""
+    """What became of one track: files, or an error.
+
+    Attributes:
+        trace: the traceback of an error that nobody foresaw.
+    """
 
     track: Path
     error: str | None = None
+    trace: str | None = None
     files: list[Path] = field(default_factory=list)
     report: Path | None = None
     info: dict[str, Any] = field(default_factory=dict)
@@ -139,10 +146,7 @@ def separate_tracks(
         an outcome a track, in order.
     """
     for track, name in zip(tracks, unique_names(tracks), strict=True):
-        try:
-            yield _separate_track(separator, track, name, output, start, duration, progress)
-        except (MGDMError, SamplingError) as error:
-            yield Outcome(track, error=str(error))
+        yield _attempt(separator, track, name, output, start, duration, progress)
 
 
 def unique_names(tracks: Sequence[Path]) -> list[str]:
@@ -162,6 +166,17 @@ def unique_names(tracks: Sequence[Path]) -> list[str]:
         taken.add(name.casefold())
         names.append(name)
     return names
+
+
+def _attempt(separator, track, *how) -> Outcome:
+    """Whatever is wrong with one track, the others are done."""
+    try:
+        with explain_memory("separate a part of the track with --start and --duration."):
+            return _separate_track(separator, track, *how)
+    except (MGDMError, SamplingError) as error:
+        return Outcome(track, error=str(error))
+    except Exception as error:
+        return Outcome(track, f"{track}: {unexpected(error)}", traceback.format_exc())
 
 
 def _separate_track(separator, track, name, output, start, duration, progress) -> Outcome:

@@ -13,8 +13,9 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any
@@ -22,14 +23,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import __version__
-from .errors import MGDMError
+from .errors import MGDMError, unexpected
 from .presets import DEFAULT_QUALITY, QUALITIES, SAMPLER_PRESETS, preset
 
 if TYPE_CHECKING:
     from .batch import Outcome, Output
     from .separator import Separator
 
-DONE, FAILED, INTERRUPTED = 0, 1, 130
+DONE, FAILED = 0, 1
+HUNG_UP, INTERRUPTED, TERMINATED = 129, 130, 143
+ENDS = {HUNG_UP: "hung up", INTERRUPTED: "interrupted", TERMINATED: "terminated"}
 
 FORMATS = {
     "wav16": "16-bit WAV.",
@@ -42,7 +45,8 @@ DEFAULT_FORMAT = "wav24"
 FIELDS = ("track", "stem", "sample", "ext")
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
-EPILOG = """Exit status: 0 all done, 1 a track failed, 2 wrong usage, 130 interrupted.
+EPILOG = """Exit status: 0 all done, 1 a track or the command failed, 2 wrong usage, 130 interrupted
+(Ctrl-C), 143 told to end (SIGTERM), 129 terminal closed (SIGHUP).
 
 With --json there is one object on stdout whatever happens: "tracks", each with "ok" and either
 "error" or "files", "duration" (seconds of audio), "elapsed" (seconds of computing and writing),
@@ -268,14 +272,13 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
         ):
             outcomes.append(outcome)
             tell(outcome, quiet, given["verbose"], as_json)
-    except KeyboardInterrupt:
-        if as_json:
-            show_json(document(outcomes, "interrupted"))
-        click.echo("interrupted", err=True)
-        return INTERRUPTED
+        status = FAILED if any(outcome.error is not None for outcome in outcomes) else DONE
+        message = None
+    except BaseException as error:
+        status, message = explain(error)
     if as_json:
-        show_json(document(outcomes))
-    return FAILED if any(outcome.error is not None for outcome in outcomes) else DONE
+        show_json(document(outcomes, message))
+    return status
 
 
 @contextmanager
@@ -303,6 +306,8 @@ def why_not(track: Path) -> str:
 
 def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
     """A track's paths on stdout, and what one should know of it on stderr."""
+    if outcome.trace is not None:
+        remark(outcome.trace.rstrip())
     if outcome.error is not None:
         remark(f"error: {outcome.error}")
         return
@@ -346,26 +351,30 @@ def loading_note(quiet: bool) -> Iterator[None]:
 
 @contextmanager
 def leave_on_interrupt(as_json: bool = False) -> Iterator[None]:
-    """Leave at once on Ctrl-C, for as long as nothing was written.
+    """Leave at once on Ctrl-C, SIGTERM and SIGHUP, for as long as nothing was written.
 
-    Large libraries swallow or garble a KeyboardInterrupt that arrives while they are imported.
+    Large libraries swallow or garble an exception that arrives while they are imported.
     """
 
-    def leave(*_: object) -> None:
-        os.write(2, b"interrupted\n")
-        if as_json:
-            os.write(1, json.dumps(document([], "interrupted")).encode() + b"\n")
-        os._exit(INTERRUPTED)
+    def leave(number: int, _: object) -> None:
+        message = ENDS[128 + number]
+        with suppress(OSError):  # the terminal may be gone
+            os.write(2, f"{message}\n".encode())
+            if as_json:
+                os.write(1, json.dumps(document([], message)).encode() + b"\n")
+        os._exit(128 + number)
 
-    usual = signal.getsignal(signal.SIGINT)
-    if usual is not signal.default_int_handler:  # ignored, or somebody else's to handle
-        yield
-        return
-    signal.signal(signal.SIGINT, leave)
+    # Those that are ignored, or somebody else's to handle, stay so.
+    ours = (signal.default_int_handler, terminate)
+    present = {number: signal.getsignal(number) for number in (signal.SIGINT, *end_signals())}
+    usual = {number: handler for number, handler in present.items() if handler in ours}
+    for number in usual:
+        signal.signal(number, leave)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, usual)
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
 
 def make_separator(given: dict[str, Any]) -> Separator:
@@ -492,8 +501,9 @@ def show(text: str) -> None:
 
 
 def remark(text: str) -> None:
-    """A line on stderr."""
-    click.echo(printable(text), err=True)
+    """A line on stderr, if there is one: the terminal may be gone."""
+    with suppress(OSError):
+        click.echo(printable(text), err=True)
 
 
 def printable(text: str) -> str:
@@ -511,6 +521,12 @@ def wants_json(arguments: list[str]) -> bool:
     return "--json" in options
 
 
+def end_signals() -> list[int]:
+    """Those that tell a process to end, beside Ctrl-C."""
+    names = ("SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+
 def terminate(signum: int, _: object) -> None:
     """On SIGTERM and SIGHUP: leave through every ``finally``, so that temporary files go."""
     sys.exit(128 + signum)
@@ -518,10 +534,27 @@ def terminate(signum: int, _: object) -> None:
 
 def leave_tidily() -> None:
     """`terminate` when told to end or the terminal is closed, unless ``nohup`` forbade it."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+    for number in end_signals():
+        if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, terminate)
+
+
+def explain(error: BaseException) -> tuple[int, str]:
+    """Tell on stderr what ended the command; its exit status, and the sentence."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code, error.format_message()
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        status, message = INTERRUPTED, ENDS[INTERRUPTED]
+    elif isinstance(error, SystemExit) and error.code in ENDS:
+        status, message = error.code, ENDS[error.code]
+    elif isinstance(error, MGDMError):
+        status, message = FAILED, str(error)
+    else:
+        remark("".join(traceback.format_exception(error)).rstrip())
+        status, message = FAILED, unexpected(error)
+    remark(message if status in ENDS else f"error: {message}")
+    return status, message
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -529,20 +562,12 @@ def main(arguments: list[str] | None = None) -> None:
     arguments = sys.argv[1:] if arguments is None else arguments
     if threading.current_thread() is threading.main_thread():
         leave_tidily()
-    message = None
     try:
         status = command.main(arguments, standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        status, message = error.exit_code, error.format_message()
-    except MGDMError as error:
-        remark(f"error: {error}")
-        status, message = FAILED, str(error)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
-        status, message = INTERRUPTED, "interrupted"
-    if message is not None and wants_json(arguments):
-        show_json(document([], message))
+    except BaseException as error:
+        status, message = explain(error)
+        if wants_json(arguments):
+            show_json(document([], message))
     sys.exit(status)
 
 

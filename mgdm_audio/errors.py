@@ -17,3 +17,10 @@ class PriorError(MGDMError):
 
 class DeviceError(MGDMError):
     """A device that this machine does not have, or that ran out of memory."""
+
+
+def unexpected(error: BaseException) -> str:
+    """What to say of an error that nobody foresaw, beside its traceback."""
+    text = " ".join(str(error).split()).rstrip(".")
+    name = type(error).__name__
+    return f"unexpected {name}{f': {text}' if text else ''}; please report it with its traceback."

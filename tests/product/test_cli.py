@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,11 +15,12 @@ import soundfile
 import torch
 
 import mgdm_audio
-from mgdm_audio import pretrained, separator
+from mgdm_audio import cli, pretrained, separator
 from mgdm_audio.cli import main
 from mgdm_audio.engine import SAMPLERS
 from mgdm_audio.hyperparameters import parse_options
 from mgdm_audio.presets import QUALITIES, SAMPLER_PRESETS, preset
+from mgdm_audio.separation import Separation
 
 from .conftest import music
 
@@ -403,6 +405,61 @@ def test_out_of_memory(separate, track, monkeypatch, error):
     assert "--batch-size" in err
 
 
+@pytest.mark.parametrize("where", ["separate_file", "save", "report"])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (KeyError("x"), "unexpected KeyError: 'x'; please report it"),
+        (
+            RuntimeError("CUDA error:\n it is gone."),
+            "unexpected RuntimeError: CUDA error: it is gone;",
+        ),
+        (MemoryError(), "out of memory; "),
+    ],
+)
+def test_other_tracks_are_done_after_any_error(
+    separate, track, tmp_path, monkeypatch, where, error, told
+):
+    other = tmp_path / "other.wav"
+    other.write_bytes(track.read_bytes())
+    kind = separator.Separator if where == "separate_file" else Separation
+    usual, calls = getattr(kind, where), []
+
+    def once(*arguments, **options):
+        calls.append(where)
+        if len(calls) == 1:
+            raise error
+        return usual(*arguments, **options)
+
+    monkeypatch.setattr(kind, where, once)
+    status, out, err = separate(track, other, "--report", "--json", "-q")
+    bad, good = json.loads(out)["tracks"]
+    assert status == 1
+    assert (bad["ok"], good["ok"]) == (False, True)
+    assert told in bad["error"]
+    assert bad["error"] in err.splitlines()[-1]
+    if "unexpected" in told:
+        assert str(track) in bad["error"]
+        assert "Traceback" in err
+        assert ", in once" in err
+    else:
+        assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("part", ["make_separator", "tell"])
+def test_json_is_there_after_any_error(separate, track, monkeypatch, part):
+    def fail(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(cli, part, fail)
+    status, out, err = separate(track, "--json", "-q")
+    found = json.loads(out)
+    assert status == 1
+    assert "unexpected RuntimeError: a bug" in found["error"]
+    assert [entry["ok"] for entry in found["tracks"]] == ([True] if part == "tell" else [])
+    assert ", in fail" in err
+
+
 def test_priors_can_be_listed(separate, prior_folder, monkeypatch):
     monkeypatch.setattr(pretrained, "ROOTS", (prior_folder.parent,))
     status, out, _ = separate("--list-priors")
@@ -512,6 +569,35 @@ def test_an_end_while_writing(name, separate, prior_folder, track, tmp_path):
     assert sorted(p.name for p in (out / "song").iterdir()) == [f"{name}.wav" for name in SOURCES]
 
 
+@pytest.mark.parametrize(
+    ("name", "told"), [("SIGTERM", "terminated"), ("SIGHUP", "hung up"), ("SIGINT", "interrupted")]
+)
+def test_json_tells_what_was_done_before_the_end(name, told, prior_folder, track, tmp_path):
+    number, other = getattr(signal, name), tmp_path / "other.wav"
+    other.write_bytes(track.read_bytes())
+    command = ["-n", prior_folder, "-d", "cpu", "-o", tmp_path / "out", "--quality", "fast"]
+    command += ["--stems", "bass", "--json", track, other]
+    result = subprocess.run(
+        [sys.executable, "-c", WHILE_WRITING, str(int(number)), *map(str, command)],
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: [signal.signal(s, signal.SIG_DFL) for s in (2, signal.SIGHUP)],
+    )
+    found = json.loads(result.stdout)
+    assert result.returncode == 128 + number
+    assert found["error"] == told
+    assert [(entry["track"], entry["ok"]) for entry in found["tracks"]] == [(str(track), True)]
+    assert result.stderr.splitlines()[-1] == told
+    assert "Traceback" not in result.stderr
+    assert os.listdir(tmp_path / "out") == ["song"]
+
+
+def test_exit_statuses_are_told(separate):
+    text = separate("--help")[1]
+    for status in (*cli.ENDS, 0, 1, 2):
+        assert re.search(rf"(Exit status:|,)\s+{status}\s", text), status
+
+
 def test_nohup_is_respected():
     script = """
 import signal
@@ -523,20 +609,31 @@ assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-def test_interruption_while_starting_cannot_be_swallowed():
-    script = """
-import os, signal, time
-from mgdm_audio.cli import leave_on_interrupt
+WHILE_STARTING = """
+import os, signal, sys, time
+from mgdm_audio.cli import leave_on_interrupt, leave_tidily
 signal.signal(signal.SIGINT, signal.default_int_handler)
-with leave_on_interrupt():
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+leave_tidily()
+with leave_on_interrupt(as_json=len(sys.argv) > 2):
     try:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), int(sys.argv[1]))
         time.sleep(5)
     except BaseException:
         print("swallowed")
 """
-    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert (result.returncode, result.stdout, result.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated"), (signal.SIGHUP, "hung up")],
+)
+def test_an_end_while_starting_cannot_be_swallowed(number, told):
+    result = python("-c", WHILE_STARTING, int(number))
+    assert (result.returncode, result.stdout, result.stderr) == (128 + number, "", f"{told}\n")
+    result = python("-c", WHILE_STARTING, int(number), "--json")
+    assert result.returncode == 128 + number
+    assert json.loads(result.stdout)["error"] == told
 
 
 def test_interruption_after_starting_is_python_s_own():
