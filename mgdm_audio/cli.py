@@ -368,6 +368,8 @@ def leave_on_interrupt(as_json: bool = False) -> Iterator[None]:
     ours = (signal.default_int_handler, terminate)
     present = {number: signal.getsignal(number) for number in (signal.SIGINT, *end_signals())}
     usual = {number: handler for number, handler in present.items() if handler in ours}
+    if threading.current_thread() is not threading.main_thread():
+        usual = {}  # nor may others set handlers
     for number in usual:
         signal.signal(number, leave)
     try:

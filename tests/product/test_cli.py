@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
@@ -634,6 +635,20 @@ def test_an_end_while_starting_cannot_be_swallowed(number, told):
     result = python("-c", WHILE_STARTING, int(number), "--json")
     assert result.returncode == 128 + number
     assert json.loads(result.stdout)["error"] == told
+
+
+def test_the_command_runs_in_any_thread(separate, track, tmp_path):
+    found = []
+    thread = threading.Thread(target=lambda: found.append(separate(track, "-q")))
+    # As in a program whose Ctrl-C is Python's own.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        thread.start()
+        thread.join()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert found[0][0] == 0
+    assert len(list((tmp_path / "out" / "song").iterdir())) == 4
 
 
 def test_interruption_after_starting_is_python_s_own():
