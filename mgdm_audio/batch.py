@@ -85,14 +85,21 @@ class Output:
             ValueError: it has not, or a stem or the template is unknown.
         """
         names = self.names(separator)
-        if len(tracks) < 2:
-            self.paths(names, separator.samples, tracks[0] if tracks else "track")
-            return
-        one, other = (set(self.paths(names, separator.samples, name)) for name in tracks[:2])
-        if one & other:
-            raise ValueError(
-                f"the file name {self.filename!r} is the same for several tracks; use {{track}}"
-            )
+        owners: dict[str, str] = {}
+        for track in tracks or ["track"]:
+            paths = self.paths(names, separator.samples, track)
+            paths += [self.report_path(track)] if self.report else []
+            for path in map(_same, paths):
+                if owners.setdefault(path, track) != track:
+                    raise ValueError(
+                        f"the file name {self.filename!r} is the same for several tracks, "
+                        f"{owners[path]} and {track}; use all of {{track}}"
+                    )
+
+
+def _same(path: Path) -> str:
+    """Equal for paths of the same file; capital letters count as small ones, see `unique_names`."""
+    return os.path.normpath(path).casefold()
 
 
 @dataclass

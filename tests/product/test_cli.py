@@ -124,6 +124,15 @@ def test_equal_names_are_told(separate, tmp_path):
     assert "note" not in separate(*tracks, "--stems", "bass", "--overwrite", "-q")[2]
 
 
+def test_parts_of_names_that_differ_are_enough(separate, tmp_path):
+    for name in ("a1.wav", "b1.wav"):
+        soundfile.write(tmp_path / name, music(0.2, 22050).T, 22050)
+    options = ("--stems", "bass", "--filename", "{track:.1}-{stem}.{ext}", "--report", "-q")
+    assert separate(tmp_path / "a1.wav", tmp_path / "b1.wav", *options)[0] == 0
+    written = {"a-bass.wav", "b-bass.wav", "a-report.html", "b-report.html"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == written
+
+
 def test_names_with_a_fixed_ending_and_a_number(separate, track, tmp_path):
     for template in ("{track}-{stem}.WAV", "{sample:03d} {stem}.{ext}"):
         assert separate(track, "-q", "--stems", "bass", "--filename", template)[0] == 0
@@ -223,6 +232,9 @@ def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
         (["--without", "bass,drums,guitar,piano", "x.wav"], "nothing to separate"),
         (["--without", "bass", "--two-stems", "bass", "x.wav"], "'bass' cannot be written"),
         (["--filename", "{stem}.{ext}", "x.wav", "y.wav"], "several tracks"),
+        (["--filename", "{track:.1}-{stem}.{ext}", "a1.wav", "b1.wav", "a2.wav"], "a1 and a2"),
+        (["--filename", "{track:.2}-{stem}.{ext}", "a1x.wav", "b.wav", "A1y.wav"], "a1x and A1y"),
+        (["--filename", "{track}/../{stem}.{ext}", "a.wav", "b.wav", "c.wav"], "a and b"),
     ],
 )
 def test_wrong_usage(separate, arguments, message):
