@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import os
 import pickle
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -329,7 +330,9 @@ def main(
         convert(checkpoints, out, sources.split(","), samplerate, segment, network=options)
     except (MGDMError, tomllib.TOMLDecodeError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{out}: use it with --prior {out}")
+    # A plain prior: the qualities' sampler is not for it.
+    name = shlex.quote(str(out))
+    click.echo(f"{out}: use it with mgdm-separate TRACK --name {name} --sampler msdm_dirac")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import collections
 import hashlib
 import pickle
+import shlex
 import sys
 import types
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from mgdm_audio import cli
 from mgdm_audio.convert import convert, main, read_checkpoint
 from mgdm_audio.errors import PriorError
 from mgdm_audio.networks.unet1d import UNet1d, UNet1dDenoiser
@@ -257,11 +259,17 @@ def test_other_networks_are_refused(tmp_path, kwargs, hyper, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_command_line(tmp_path):
+def test_command_line(tmp_path, capsys):
     path = save(tmp_path / "a.ckpt", random_unet(4, 0))
-    out = tmp_path / "msdm"
-    assert CliRunner().invoke(main, [str(path), str(out)]).exit_code == 0
+    out = tmp_path / "ms dm"
+    done = CliRunner().invoke(main, [str(path), str(out)])
+    assert done.exit_code == 0
     assert written(out)
+    # What it says to do with the prior works, as far as to the track, which there is none of.
+    advice = shlex.split(done.output.split("mgdm-separate ")[1])
+    with pytest.raises(SystemExit):
+        cli.main([*advice, "--device", "cpu"])
+    assert capsys.readouterr().err == "error: TRACK: no such file.\n"
     again = CliRunner().invoke(main, [str(path), str(out)])
     assert again.exit_code == 1
     assert "holds a prior already" in again.output
