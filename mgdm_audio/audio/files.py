@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import soundfile
 
 from ..errors import AudioFileError
-from . import mp3
+from . import flac, mp3
 from .advice import convert_first
 from .postpone import postponed
 
@@ -30,6 +30,9 @@ BLOCK = 1 << 18
 #: Frames read before each block of an MP3, and dropped: a frame can need bits of 23 frames before
 #: it, of which the decoder fetches some, not all, after a seek.
 MP3_LEAD = 32 * 1152
+
+#: What libsndfile takes for the length of a stream is more.
+ENDLESS = 1 << 60
 
 #: Times full scale. Integers kept as floats reach 2^31; what is beyond that is no sound.
 LOUDEST = 1e10
@@ -204,11 +207,20 @@ def _measured(path: Path) -> tuple[soundfile.SoundFile, int]:
     """Open a file so that all its samples are read, and count them."""
     # Bytes where names are bytes: they may be no UTF-8, which soundfile would make of a text.
     file = soundfile.SoundFile(os.fsencode(path) if os.name == "posix" else path)
-    whole = mp3.with_length(path) if file.format == "MP3" else None
-    if whole is None:
+    if file.format == "MP3" and (whole := mp3.with_length(path)) is not None:
+        file.close()
+        return _counted(path, *whole)
+    if file.frames < ENDLESS:
         return file, file.frames
     file.close()
-    content, frames = whole
+    content = flac.with_length(path) if file.format == "FLAC" else None
+    if content is None:
+        raise AudioFileError(f"{path}: the file does not tell its length; {convert_first(path)}")
+    file = soundfile.SoundFile(content)
+    return file, file.frames
+
+
+def _counted(path: Path, content: BinaryIO, frames: int) -> tuple[soundfile.SoundFile, int]:
     file = soundfile.SoundFile(content)
     if file.frames < frames - mp3.DELAY:  # it guesses the length of layers I and II anyhow
         file.close()

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from ..errors import AudioFileError
 from .advice import convert_first
+from .id3 import after_id3
 
 #: kbit/s by (MPEG-1, layer) and by index from 1 on; MPEG-2 and 2.5 share theirs.
 _LOW = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -70,7 +71,7 @@ def with_length(path: Path) -> tuple[io.BytesIO, int] | None:
         AudioFileError: the file is "free-format": frames do not tell their sizes either.
     """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        begin = _after_id3(data)
+        begin = after_id3(data)
         start = data[begin : begin + 64]
         free = (header := _header(start)) is not None and not header.size
         frames = _frames(data, begin)
@@ -110,18 +111,6 @@ def parse(word: int) -> Header | None:
 
 def _header(data: bytes | mmap.mmap, at: int = 0) -> Header | None:
     return parse(int.from_bytes(data[at : at + 4], "big"))
-
-
-def _after_id3(data: mmap.mmap) -> int:
-    """Where the ID3v2 tags at the start end."""
-    at = 0
-    while data[at : at + 3] == b"ID3" and at + 10 <= len(data):
-        footer = 10 * (data[at + 5] >> 4 & 1)
-        size = 0
-        for byte in data[at + 6 : at + 10]:
-            size = size << 7 | byte & 127
-        at += 10 + size + footer
-    return at
 
 
 def _frames(data: mmap.mmap, at: int) -> Iterator[bytes]:
