@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from scipy.stats import t
 from torch import Tensor
 
 from mgdm_audio.engine import SAMPLERS, Progress, SamplingError, karras_schedule, sample
@@ -33,9 +34,6 @@ GRID = (0.01, 10.0, 3.0)
 """Lowest level, highest level and spacing of every sampler's grid."""
 
 TUNED = Path(__file__).with_name("tuned.json")
-# Student's t at 97.5 % by degrees of freedom, for small numbers of problems.
-_T = {1: 12.71, 2: 4.30, 3: 3.18, 4: 2.78, 5: 2.57, 6: 2.45, 7: 2.36, 8: 2.31, 9: 2.26}
-_T |= {10: 2.23, 11: 2.20, 14: 2.14, 19: 2.09, 29: 2.05, 39: 2.02}
 
 
 class Score(NamedTuple):
@@ -67,8 +65,8 @@ class Score(NamedTuple):
 
 def interval(values: Sequence[float]) -> float:
     """Half the width of the 95 % interval of a mean, by Student's t."""
-    quantile = _T.get(len(values) - 1, 1.96)
-    return quantile * statistics.stdev(values) / math.sqrt(len(values))
+    quantile = t.ppf(0.975, len(values) - 1)
+    return float(quantile * statistics.stdev(values) / math.sqrt(len(values)))
 
 
 def reference(problem: Problem, stream: int = 0) -> Tensor:

@@ -23,7 +23,8 @@ scores by how small its estimate is). Cost: passes of the denoiser over the audi
 gradient; in brackets gradients, where a pass serves several), the same in denoiser equivalents (a
 pass with its gradient counts for three), and seconds of work for a second of audio, the median
 track's. Where the prior is a cascade, a pass at its highest level with the mixture known runs both
-of its networks, and counts once.
+of its networks, and counts once. Songs (`midi/`) and recorded instruments (`pack/`) are those of
+`recipes/band/README.md`, which says where to get them.
 """
 #: How `recipes.band` renders the sets it knows, by the name of their folder.
 _RENDER = {
