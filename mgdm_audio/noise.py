@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-
-from .engine import Sampler, Step
 
 #: Samples that one random stream serves. Changing it changes what every seed means.
 CHUNK = 1 << 14
@@ -63,6 +60,10 @@ class PlacedNoise:
         noise = noise[..., skip : skip + length].to(self.device)
         return noise.expand(batch, *middle, length)
 
+    def skip(self, shape: Sequence[int]) -> None:
+        """Pass over what `normal` would return."""
+        self._next()
+
     def uniform(self, count: int | None = None) -> Tensor:
         """Uniform numbers in [0, 1), ``[B]`` or ``[B, count]``, float64, on the CPU."""
         generator = _generator(*self._seed, self._next())
@@ -73,22 +74,6 @@ class PlacedNoise:
     def _next(self) -> int:
         self._calls += 1
         return self._calls
-
-
-def placed(sampler: Sampler, noise: PlacedNoise) -> Sampler:
-    """The same sampler, fed from `noise` instead of the loop's own random streams."""
-
-    def init(x: Tensor) -> Any:
-        # The loop's noise only tells the shape and, at its first step, nothing else is drawn.
-        return x.shape
-
-    def step(state: Any, step: Step) -> Any:
-        step = step._replace(noise=noise)
-        if step.index == 0:
-            state = sampler.init(step.sigma * noise.normal(state))
-        return sampler.step(state, step)
-
-    return Sampler(init, step)
 
 
 def _generator(*seed: int) -> torch.Generator:

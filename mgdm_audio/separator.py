@@ -30,7 +30,7 @@ from .audio.tuning import retuning
 from .devices import explain_memory, free_memory, pick_device
 from .engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
 from .errors import AudioFileError
-from .noise import PlacedNoise, placed
+from .noise import PlacedNoise
 from .presets import Preset, preset
 from .pretrained import Prior, load_prior
 from .separation import Separation, Uncertainty
@@ -520,8 +520,8 @@ class _Run:
         alike = self.imbalance is not None and self.imbalance < separator.settings.mid_side
         as_mid_side = alike and draw % 3 == 1
         heard = polarity * (mid_side(mixture) if as_mid_side else mixture)
-        sampler = placed(separator._sampler(heard, on_windows, shift, speed), noise)
-        x0 = polarity * sample(sampler, sigmas, shape, device=separator.device, callback=on_step)
+        sampler = separator._sampler(heard, on_windows, shift, speed)
+        x0 = polarity * sample(sampler, sigmas, shape, noise=noise, callback=on_step)
         return mid_side(x0) if as_mid_side else x0
 
     def _finish(

@@ -49,6 +49,7 @@ class Noise:
         self._scalar = [torch.Generator("cpu").manual_seed(item_seed(one, 1)) for one in seeds]
         self._ahead = torch.empty(batch, 0)
         self._used = 0
+        self._owed: list[int] = []
 
     @property
     def items(self) -> int:
@@ -61,16 +62,19 @@ class Noise:
         Raises:
             ValueError: if the first dimension is not the batch.
         """
-        if len(shape) < 1 or shape[0] != len(self._signal):
-            raise ValueError(f"shape {tuple(shape)} for a batch of {len(self._signal)} items")
-        size = prod(shape[1:])
-        if self._ahead.shape[1] - self._used < size:
-            count = size * max(1, _RESERVE // max(size, 1))
-            self._ahead = torch.stack([self._draw(count, one) for one in self._signal])
-            self._used = 0
-        drawn = self._ahead[:, self._used : self._used + size]
-        self._used += size
-        return drawn.reshape(tuple(shape))
+        size = self._size(shape)
+        for owed in self._owed:
+            self._take(owed)
+        self._owed = []
+        return self._take(size).reshape(tuple(shape))
+
+    def skip(self, shape: Sequence[int]) -> None:
+        """Pass over what :meth:`normal` would return; only a later call of it pays for that.
+
+        Raises:
+            ValueError: as :meth:`normal`.
+        """
+        self._owed.append(self._size(shape))
 
     def uniform(self, count: int | None = None) -> Tensor:
         """Uniform numbers in [0, 1), ``[B]`` or ``[B, count]``, float64 on the CPU."""
@@ -78,6 +82,21 @@ class Noise:
         draws = [torch.rand(size, generator=one, dtype=torch.float64) for one in self._scalar]
         stacked = torch.stack(draws)
         return stacked[:, 0] if count is None else stacked
+
+    def _size(self, shape: Sequence[int]) -> int:
+        if len(shape) < 1 or shape[0] != len(self._signal):
+            raise ValueError(f"shape {tuple(shape)} for a batch of {len(self._signal)} items")
+        return prod(shape[1:])
+
+    def _take(self, size: int) -> Tensor:
+        """The next numbers of every stream, ``[B, size]``."""
+        if self._ahead.shape[1] - self._used < size:
+            count = size * max(1, _RESERVE // max(size, 1))
+            self._ahead = torch.stack([self._draw(count, one) for one in self._signal])
+            self._used = 0
+        drawn = self._ahead[:, self._used : self._used + size]
+        self._used += size
+        return drawn
 
     def _draw(self, count: int, generator: torch.Generator) -> Tensor:
         return torch.randn(count, generator=generator, device=self.device, dtype=torch.float32)

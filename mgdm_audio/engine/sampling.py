@@ -19,6 +19,7 @@ def sample(
     shape: Sequence[int],
     *,
     seed: int | Sequence[int] = 0,
+    noise: Noise | None = None,
     device: torch.device | str | None = None,
     callback: Callable[[Progress], None] | None = None,
 ) -> Tensor:
@@ -30,6 +31,8 @@ def sample(
         shape: ``(B, K, T)``, or ``B`` followed by any shape the denoiser takes.
         seed: one integer (item ``i`` uses a seed derived from it and ``i``) or one per item;
             items with equal seeds share their noise.
+        noise: random numbers to use in place of those of `seed` and `device`: a :class:`.Noise`, or
+            what has its methods.
         device: where the denoiser and the observation live; the CPU by default.
         callback: called after every level with a :class:`Progress`.
 
@@ -42,8 +45,15 @@ def sample(
         SamplingError: if the sampler itself diverges.
     """
     levels = _levels(sigmas)
-    noise = Noise(seed, shape[0], torch.device("cpu") if device is None else device)
-    state = sampler.init(levels[0] * noise.normal(shape))
+    if noise is None:
+        noise = Noise(seed, shape[0], torch.device("cpu") if device is None else device)
+    if sampler.from_noise:
+        start = levels[0] * noise.normal(shape)
+    else:
+        # Drawing what nobody looks at takes a good part of a fast sampler's time.
+        noise.skip(shape)
+        start = torch.zeros(1, dtype=torch.float32, device=noise.device).expand(tuple(shape))
+    state = sampler.init(start)
     denoiser_calls = gradient_calls = 0
     checks = []
     for index, sigma in enumerate(levels):

@@ -72,6 +72,8 @@ class Sampler(NamedTuple):
     """From Gaussian noise ``[B, K, T]`` at the highest level to the first state."""
     step: Callable[[State, Step], tuple[State, Info]]
     """From the state before a level to the state after it."""
+    from_noise: bool = True
+    """Whether `init` looks at the noise it is given, or at no more than its shape."""
 
 
 class Progress(NamedTuple):

@@ -30,6 +30,20 @@ def test_seeds_of_any_integer_type(kind):
     assert torch.equal(Noise(np.array([3, 4], kind), 2, "cpu").normal((2, 10)), each)
 
 
+@pytest.mark.parametrize("shape", [(3, 5), (3, 9000)])
+def test_what_is_skipped_counts_as_drawn_but_costs_nothing_by_itself(monkeypatch, shape):
+    noise, other = Noise(4, 3, "cpu"), Noise(4, 3, "cpu")
+    drawn = [noise.normal(shape) for _ in range(4)]
+    assert torch.equal(other.normal(shape), drawn[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "randn", None)
+        other.skip(shape)
+        other.skip(shape)
+    assert torch.equal(other.normal(shape), drawn[3])
+    with pytest.raises(ValueError, match="batch of 3"):
+        other.skip((2, 5))
+
+
 def test_numbers_are_standard_and_unrelated_between_items_and_draws():
     noise = Noise(0, 200, "cpu")
     draws = torch.stack([noise.normal((200, 50)) for _ in range(20)])

@@ -210,6 +210,25 @@ def test_settings_out_of_range_are_refused_by_name(name, setting):
         SAMPLERS[name](lambda x, sigma: x, MixtureSum(torch.zeros(1, 1, 8), 0.1), **setting)
 
 
+@pytest.mark.parametrize("churn", [0.0, 1.0])
+def test_a_sampler_that_does_not_look_at_the_noise_is_given_none(churn):
+    """And the noise that it uses later is what it would be otherwise."""
+    options = {"initial": 0.0, "churn": churn}
+    sampler = SAMPLERS["conditional"](PRIOR.denoise, MixtureSum(MIXTURE, 0.0), **options)
+    seen = []
+
+    def init(noise):
+        seen.append(noise)
+        return sampler.init(noise)
+
+    drawn = sampler._replace(init=init, from_noise=True)
+    results = [sample(s, SIGMAS, (B, K, T)) for s in (drawn, drawn._replace(from_noise=False))]
+    assert seen[0].any()
+    assert not seen[1].any()
+    assert not sampler.from_noise
+    assert torch.equal(*results)
+
+
 def test_a_constrained_source_that_is_not_there_is_refused_at_the_start():
     calls = []
     sampler = SAMPLERS["msdm_dirac"](calls.append, MixtureSum(MIXTURE, 0.2), constrained=K)

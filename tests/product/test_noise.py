@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from mgdm_audio.engine import Sampler
+from mgdm_audio.engine import Sampler, sample
 from mgdm_audio.engine.types import Info
-from mgdm_audio.noise import CHUNK, PlacedNoise, placed
+from mgdm_audio.noise import CHUNK, PlacedNoise
 
 
 def test_pieces_of_a_file_draw_what_the_whole_draws():
@@ -56,9 +56,17 @@ def test_other_lengths_are_refused():
         PlacedNoise((1,), 1, 0, 10).normal((1, 4, 11))
 
 
-def test_a_placed_sampler_starts_at_the_highest_level_from_its_own_noise():
-    from mgdm_audio.engine import sample
+def test_what_is_skipped_counts_as_drawn():
+    length = CHUNK + 10
+    shape = (2, 4, length)
+    noise, other = (PlacedNoise((5,), 2, 3, length) for _ in range(2))
+    noise.normal(shape)
+    other.skip(shape)
+    assert torch.equal(other.normal(shape), noise.normal(shape))
+    assert torch.equal(other.uniform(), noise.uniform())
 
+
+def test_a_sampler_starts_at_the_highest_level_from_the_noise_it_is_given():
     seen = []
 
     def init(noise):
@@ -73,7 +81,7 @@ def test_a_placed_sampler_starts_at_the_highest_level_from_its_own_noise():
         return State(state), Info(0, 0, torch.tensor(True))
 
     noise = PlacedNoise((3,), 1, 7, 50)
-    x0 = sample(placed(Sampler(init, step), noise), [4.0, 2.0], (1, 2, 50), seed=9)
+    x0 = sample(Sampler(init, step), [4.0, 2.0], (1, 2, 50), noise=noise)
     expected = 4.0 * PlacedNoise((3,), 1, 7, 50).normal((1, 2, 50))
     assert torch.equal(seen[0], expected)
     assert torch.equal(x0, expected)

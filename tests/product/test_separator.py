@@ -60,6 +60,13 @@ def test_one_step_is_the_denoiser_applied_to_the_mixture(prior):
             torch.testing.assert_close(result.stems[name][0], expected[k], atol=1e-5, rtol=0)
 
 
+def test_means_draw_no_noise(prior, monkeypatch):
+    monkeypatch.setattr(torch, "randn", None)
+    separate(prior, music(0.5, 22050), 22050, quality="balanced")
+    with pytest.raises(TypeError):
+        separate(prior, music(0.5, 22050), 22050, quality="fast", steps=2)
+
+
 def test_means_differ_by_polarity_and_by_where_frames_begin(prior):
     mixture = music(0.6, 22050, 1)
     parts = []

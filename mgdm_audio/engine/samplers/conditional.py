@@ -64,7 +64,8 @@ def conditional(
 
     def init(noise: Tensor) -> ConditionalState:
         likelihood.residual(noise)  # fails here, not in the network, if the shapes disagree
-        x = y / noise.shape[1] + initial * centre(noise)
+        x = (y / noise.shape[1]).expand(noise.shape)
+        x = x + initial * centre(noise) if initial > 0 else x.contiguous()
         return ConditionalState(x, x)
 
     def step(state: ConditionalState, at: Step) -> tuple[ConditionalState, Info]:
@@ -82,4 +83,4 @@ def conditional(
             x0 = y / sources + centre(x0)
         return ConditionalState(x0, x), calls.info()
 
-    return Sampler(init, step)
+    return Sampler(init, step, from_noise=initial > 0)
