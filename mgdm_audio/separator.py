@@ -261,7 +261,8 @@ class Separator:
             {name: np.empty((channels, length), np.float32) for name in kept}
             for _ in range(self.samples)
         ]
-        lift = _lift(distinct) if self.normalize else 0
+        # Where the level is not matched the network hears the mixture as it is.
+        lift = _lift(distinct) if self.normalize and self.prior.level is not None else 0
         run = _Run(self, np.ldexp(distinct, lift) if lift else distinct, samplerate, progress)
         for index, first, chunk in run.chunks():
             chunk = np.ldexp(chunk, -lift) if lift else chunk

@@ -264,6 +264,20 @@ def test_no_level_is_too_low_or_too_high(prior, exponent, quality):
         assert error < tolerance * mixture.max()
 
 
+@pytest.mark.parametrize(("level", "normalize"), [(0.1, False), (None, True)])
+def test_where_no_level_is_matched_the_network_hears_the_mixture_itself(prior, level, normalize):
+    mixture = np.ldexp(music(0.4, 22050, 1), -30)
+    heard = []
+
+    def remember(x, *levels):
+        heard.append(x.sum(1))
+        return prior.denoise(x, *levels)
+
+    listening = replace(prior, denoise=remember, level=level)
+    separate(listening, mixture, 22050, normalize=normalize)
+    np.testing.assert_allclose(heard[0][:, : mixture.shape[1]], mixture, rtol=1e-5, atol=0)
+
+
 def test_uncertainty_of_quiet_music_is_in_its_own_units(prior):
     mixture = music(0.5, 22050, 1)
     options = {"quality": None, "sampler": "conditional", "draws": 3, "steps": 3}
