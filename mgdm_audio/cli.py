@@ -156,7 +156,8 @@ def quality_help() -> str:
 @option(
     "--segment",
     type=Finite(min=0, min_open=True),
-    help="Window of the denoiser in seconds, in whole steps (0.37 s, two at least). [default: the prior's]",
+    help="Window of the denoiser in seconds; comes in steps of 0.37 s, two at least. "
+    "[default: the prior's]",
 )
 @option(
     "--overlap",
