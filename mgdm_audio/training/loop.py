@@ -94,8 +94,8 @@ def train(
 
     Raises:
         ValueError: both `steps` and `seconds` are given, the loss or a frozen part is unknown, the
-            weights of a frozen part are not given, the network is made for another `sigma_max`, or
-            a validation set cannot be read.
+            loss is not for such noise levels, the weights of a frozen part are not given, the
+            network is made for another `sigma_max`, or a validation set cannot be read.
         TrainingDiverged: the loss is not finite. The state of the last save is kept.
     """
     if steps and seconds:
@@ -114,6 +114,12 @@ def train(
         mixed.convert_input = lambda data: data
     fabric.launch()
     levels = NoiseLevels(prior["sigma_min"], prior["sigma_max"], **options.noise)
+    lower = levels.conditional or levels.partial or levels.plain
+    if options.loss == "mixture" and (lower or not options.mean_start):
+        raise ValueError(
+            "the loss 'mixture' is for the highest noise level alone: set mean_start, and all of "
+            "[training.noise] but top to 0"
+        )
 
     fabric.seed_everything(options.seed, verbose=False)  # initial weights, the same in all ranks
     net = build_network(prior["network"], len(prior["sources"]), **config.get("network", {}))

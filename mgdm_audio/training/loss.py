@@ -53,4 +53,30 @@ def log_loss(
     return (relative_loss(estimate, wiener, clean, expected) + 0.1).log()
 
 
-LOSSES = {"relative": relative_loss, "level": level_loss, "log": log_loss}
+def mixture_loss(estimate: Tensor, wiener: Tensor, clean: Tensor, expected: Tensor) -> Tensor:
+    """Squared error of each stem over what the Wiener filter expects of it given the mixture.
+
+    `relative_loss` divides by the error that the filter made. Where a note may be one stem's or
+    another's that is small if it was the likelier one's and large if not, so that being wrong about
+    the unlikelier stem costs little, and the minimiser leans to what the filter believes. Here the
+    unit depends on the mixture alone, which the network knows: the minimiser is the posterior mean,
+    and loud and quiet passages count alike all the same.
+
+    For conditional examples at the highest level, where `wiener` is a filtered mixture.
+
+    Shape: as `relative_loss`.
+    """
+    error = (estimate - clean).square().mean(-1)
+    rest = clean.sum(1, keepdim=True) - wiener
+    # Of gain g and mixture m in a bin, the filter's posterior variance is g (1 - g) |m|^2 there.
+    unit = (wiener * rest).mean(-1).clamp_min(0.0)
+    unit = 0.9 * unit + 0.1 * unit.mean(1, keepdim=True) + 0.03 * expected
+    return error / (unit.detach() + 1e-14)
+
+
+LOSSES = {
+    "relative": relative_loss,
+    "level": level_loss,
+    "log": log_loss,
+    "mixture": mixture_loss,
+}

@@ -136,3 +136,13 @@ def test_unknown_loss_is_named(config, tmp_path):
 def test_the_level_loss_trains(config, tmp_path):
     object.__setattr__(config["training"], "loss", "level")
     assert run(config, tmp_path / "run", steps=3)["step"] == 3
+
+
+def test_the_mixture_loss_is_for_the_highest_level_alone(config, tmp_path):
+    object.__setattr__(config["training"], "loss", "mixture")
+    with pytest.raises(ValueError, match="highest noise level alone: set mean_start"):
+        train(config, tmp_path)
+    alone = {"top": 1.0, "conditional": 0.0, "partial": 0.0, "plain": 0.0}
+    object.__setattr__(config["training"], "noise", alone)
+    object.__setattr__(config["training"], "mean_start", True)
+    assert run(config, tmp_path / "run", steps=3)["step"] == 3

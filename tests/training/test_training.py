@@ -14,7 +14,7 @@ from mgdm_audio.networks import BandDenoiser, build_network, check_top
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.ema import EMA
 from mgdm_audio.training.loop import TrainingDiverged
-from mgdm_audio.training.loss import level_loss, log_loss, relative_loss
+from mgdm_audio.training.loss import level_loss, log_loss, mixture_loss, relative_loss
 from mgdm_audio.training.noise import NoiseLevels, two_level_noise
 from mgdm_audio.training.optimizer import orthogonalise
 from mgdm_audio.training.validate import scores_by_level
@@ -285,6 +285,28 @@ def test_the_level_loss_has_the_posterior_mean_for_its_minimum_the_relative_one_
     wiener, expected = net.wiener(noisy, *levels), net.expected_error(*levels)
     assert scaled_to(level_loss, wiener, clean, expected) == pytest.approx(1.0, abs=0.1)
     assert scaled_to(relative_loss, wiener, clean, expected) < 0.5
+
+
+def test_the_mixture_loss_believes_both_stems_alike_the_relative_one_believes_the_filter():
+    """A sound that is one stem's or another's by even chance: the posterior mean is a half."""
+    torch.manual_seed(0)
+    mixture = torch.randn(400, 1, 500)
+    owner = torch.arange(400).view(-1, 1, 1) % 2 == torch.arange(2).view(1, 2, 1)
+    clean = mixture * owner
+    wiener = mixture * torch.tensor([0.8, 0.2]).view(1, 2, 1)
+    expected = torch.full((400, 2), 0.16)
+
+    def best(loss):
+        shares = torch.linspace(0, 1, 101)
+        estimates = (mixture * torch.stack([1 - a, a]).view(1, 2, 1) for a in shares)
+        losses = [loss(x, wiener, clean, expected).mean() for x in estimates]
+        return shares[torch.stack(losses).argmin()].item()
+
+    assert best(mixture_loss) == pytest.approx(0.5, abs=0.03)
+    assert best(relative_loss) < 0.15
+    quiet = [x * 1e-2 for x in (clean * 0, wiener, clean)]
+    loud = mixture_loss(clean * 0, wiener, clean, expected * 0).mean()
+    assert mixture_loss(*quiet, expected * 0).mean() == pytest.approx(loud.item(), rel=1e-3)
 
 
 def test_the_slope_tells_a_posterior_mean_from_a_shrunken_one():
