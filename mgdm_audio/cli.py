@@ -551,6 +551,8 @@ def explain(error: BaseException) -> tuple[int, str]:
         status, message = INTERRUPTED, ENDS[INTERRUPTED]
     elif isinstance(error, SystemExit) and error.code in ENDS:
         status, message = error.code, ENDS[error.code]
+    elif isinstance(error, SystemExit):  # click's own, where nobody reads on: nobody is to be told
+        return FAILED, "nobody reads the output"
     elif isinstance(error, MGDMError):
         status, message = FAILED, str(error)
     else:

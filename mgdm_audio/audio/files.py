@@ -222,7 +222,7 @@ def _measured(path: Path) -> tuple[soundfile.SoundFile, int]:
 
 def _counted(path: Path, content: BinaryIO, frames: int) -> tuple[soundfile.SoundFile, int]:
     file = soundfile.SoundFile(content)
-    if file.frames < frames - mp3.DELAY:  # it guesses the length of layers I and II anyhow
+    if file.frames < frames:  # it guesses the length of layers I and II anyhow
         file.close()
         raise AudioFileError(
             f"{path}: MPEG audio of variable bitrate that does not tell its length; "

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import mmap
+import re
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
@@ -32,8 +33,11 @@ BITRATES = {
 #: Hz of MPEG-1 by index; MPEG-2 (version bits 2) has half of it, MPEG-2.5 (0) a quarter.
 SAMPLERATES = (44100, 48000, 32000)
 PARTS = {3: 1, 2: 2, 0: 4}
-#: Samples that libsndfile leaves out of layer III after a Xing frame that tells no delay.
+#: Samples of the decoder's own delay, which libsndfile leaves out after a Xing frame, and not
+#: without one. No other program does without one, so that stems would come too early.
 DELAY = 529
+#: What may begin a frame: eleven bits, no reserved version or layer, no forbidden bitrate.
+SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xff][\x00-\xef]", re.DOTALL)
 
 
 class Header(NamedTuple):
@@ -64,13 +68,12 @@ def with_length(path: Path) -> tuple[io.BytesIO, int] | None:
     What is no frame like the first one (tags, garbage, a last frame that is cut) is left out.
 
     Returns:
-        the file, and its samples per channel: libsndfile looks for no Xing frame in layers I and
-        II, and of layer III it leaves out the decoder's delay.
+        the file, and its samples per channel, those that other decoders give.
 
     Raises:
         AudioFileError: the file is "free-format": frames do not tell their sizes either.
     """
-    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
         begin = after_id3(data)
         start = data[begin : begin + 64]
         free = (header := _header(start)) is not None and not header.size
@@ -89,7 +92,7 @@ def with_length(path: Path) -> tuple[io.BytesIO, int] | None:
         music = [*([first] if xing is vbri is None else []), *frames]
     # Some count the tag's frame as well; what lacks more than that is cut.
     count = vbri if vbri and vbri > len(music) + 1 else len(music)
-    told = _xing_frame(first, header, count) if header.layer == 3 else b""
+    told = _told(first, header, count) if header.layer == 3 else b""  # looked for nowhere else
     return io.BytesIO(b"".join([told, *music])), count * header.samples
 
 
@@ -116,7 +119,7 @@ def _header(data: bytes | mmap.mmap, at: int = 0) -> Header | None:
 def _frames(data: mmap.mmap, at: int) -> Iterator[bytes]:
     """Whole frames like the first. After anything else two in a row are asked for."""
     kind, synchronous = None, False
-    while 0 <= at < len(data):
+    while at < len(data):
         header = _header(data, at)
         if header is not None and header.size and kind in (None, header.kind):
             end = at + header.size
@@ -124,7 +127,8 @@ def _frames(data: mmap.mmap, at: int) -> Iterator[bytes]:
                 yield data[at:end]
                 at, kind, synchronous = end, header.kind, True
                 continue
-        at, synchronous = data.find(b"\xff", at + 1), False
+        found, synchronous = SYNC.search(data, at + 1), False
+        at = len(data) if found is None else found.start()
 
 
 def _goes_on(data: mmap.mmap, at: int, header: Header) -> bool:
@@ -149,10 +153,18 @@ def _vbri_count(frame: bytes, header: Header) -> int | None:
     return int.from_bytes(tag[14:18], "big")
 
 
-def _xing_frame(first: bytes, header: Header, count: int) -> bytes:
-    """A silent frame like the first, whose tag tells how many follow."""
+def _told(first: bytes, header: Header, count: int) -> bytes:
+    """A Xing frame that tells `count`, and a silent frame, which libsndfile leaves out for it."""
+    tag = b"Xing" + struct.pack(">II", 1, count + 1)
+    # LAME's part of the tag: the encoder's delay, which is left out with the decoder's.
+    tag += b"LAME3.100".ljust(21, b"\0") + (header.samples - DELAY << 12).to_bytes(3, "big")
+    return _silent(first, header, tag) + _silent(first, header)
+
+
+def _silent(first: bytes, header: Header, tag: bytes = b"") -> bytes:
+    """A frame like the first, without sound."""
     word = int.from_bytes(first[:4], "big")
     bitrate = 5 if header.mpeg1 else 8  # 64 kbit/s: room enough
     word = word & ~0xF200 | bitrate << 12 | 1 << 16  # without padding and checksum
-    body = bytes(header.side - 4) + b"Xing" + struct.pack(">II", 1, count)
+    body = bytes(header.side - 4) + tag
     return (word.to_bytes(4, "big") + body).ljust(parse(word).size, b"\0")

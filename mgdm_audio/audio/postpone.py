@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 
 @contextmanager
@@ -30,11 +30,13 @@ def postponed() -> Iterator[Callable[[], None]]:
             number, frame = came.pop(0)
             handlers[number](number, frame)
 
-    for number in handlers:
-        signal.signal(number, lambda *call: came.append(call))
     try:
+        # A handler that is still to be replaced may raise here, which is what it is for.
+        for number in handlers:
+            signal.signal(number, lambda *call: came.append(call))
         yield deliver
     finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        deliver()
+        with ExitStack() as stack:  # goes on where a handler that is back already raises
+            stack.callback(deliver)
+            for number, handler in handlers.items():
+                stack.callback(signal.signal, number, handler)

@@ -488,6 +488,18 @@ def test_version(separate):
     assert mgdm_audio.__version__ in out
 
 
+def test_help_that_nobody_reads_is_no_bug():
+    code = "from mgdm_audio.cli import main; main(['--version'])"
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = subprocess.run(
+        [sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert process.returncode == 1
+    assert "Traceback" not in process.stderr
+
+
 def test_presets_name_samplers_of_the_engine():
     assert set(SAMPLER_PRESETS) <= set(SAMPLERS)
     assert {preset.sampler for preset in QUALITIES.values()} <= set(SAMPLERS)
