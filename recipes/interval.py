@@ -1,4 +1,4 @@
-"""Confidence intervals of a mean over few tracks."""
+"""Confidence intervals of a mean over few tracks or problems."""
 
 from __future__ import annotations
 
@@ -11,16 +11,22 @@ import numpy as np
 FEWEST = 3
 
 
+def margin(values: Sequence[float]) -> float:
+    """Half of the 95 % interval of the mean of two `values` or more, by Student's t."""
+    from scipy.stats import t  # a second, for commands that only read
+
+    count = len(values)
+    return float(t.ppf(0.975, count - 1) * np.std(values, ddof=1) / math.sqrt(count))
+
+
 def half_width(values: Sequence[float]) -> float | None:
-    """Half of the 95 % interval of the mean of `values`, by Student's t; NaN are left out.
+    """`margin` of those `values` that are not NaN.
 
     Returns:
         None for fewer than `FEWEST` values.
     """
-    from scipy.stats import t  # a second, for commands that only read
-
     known = np.asarray(values, float)
     known = known[~np.isnan(known)]
     if len(known) < FEWEST:
         return None
-    return float(t.ppf(0.975, len(known) - 1) * known.std(ddof=1) / math.sqrt(len(known)))
+    return margin(known)

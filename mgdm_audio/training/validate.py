@@ -111,6 +111,18 @@ def check_sets(config: dict) -> None:
 
 
 @torch.inference_mode()
+def one_step(net: nn.Module, stems: Tensor, sigma: float, floor: bool = False) -> Tensor:
+    """Stems ``[K, T]`` as one conditional denoiser call finds them in their sum, where they are.
+
+    The call is at noise level `sigma`, from the mean of the noisy stems: no noise is drawn. `floor`
+    takes the static Wiener filter instead.
+    """
+    k = stems.shape[0]
+    state = (stems.sum(0, keepdim=True) / k).expand(1, k, -1)
+    denoise = net.wiener if floor else net
+    return denoise(state.to(next(net.parameters()).device), sigma, 0.0)[0].to(stems.device)
+
+
 def one_step_si_sdri(
     net: nn.Module,
     tracks: Sequence[Tensor],
@@ -119,22 +131,15 @@ def one_step_si_sdri(
     seconds: float | None = None,
     floor: bool = False,
 ) -> Tensor:
-    """SI-SDRi (dB, ``silent="skip"``) of one conditional denoiser call a track, ``[tracks, K]``.
+    """SI-SDRi (dB, ``silent="skip"``) of `one_step` for each track, ``[tracks, K]``.
 
-    The call is at noise level `sigma`, from the mean of the noisy stems: no noise is drawn.
-    `seconds` cuts the track into segments of that length first; `floor` measures the static Wiener
-    filter instead. Stems that are silent throughout give NaN.
+    `seconds` cuts the track into segments of that length first. Stems that are silent throughout
+    give NaN.
     """
-    denoise = net.wiener if floor else net
     rows = []
     for stems in tracks:
         segment = stems.shape[-1] if seconds is None else int(seconds * samplerate)
-        parts = []
-        for part in stems.split(segment, -1):
-            k = part.shape[0]
-            state = (part.sum(0, keepdim=True) / k).expand(1, k, -1)
-            device = next(net.parameters()).device
-            parts.append(denoise(state.to(device), sigma, 0.0)[0].cpu())
+        parts = [one_step(net, part, sigma, floor) for part in stems.split(segment, -1)]
         estimate = torch.cat(parts, -1)
         rows.append(si_sdr_improvement(estimate, stems, samplerate, silent="skip"))
     return torch.stack(rows)

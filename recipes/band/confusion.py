@@ -12,6 +12,7 @@ from torch import Tensor
 from mgdm_audio import Separator
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
+from mgdm_audio.training.validate import one_step
 
 from .tracks import tracks_of
 
@@ -53,10 +54,11 @@ def table(
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--prior", default="band")
 @click.option("--quality", type=click.Choice(list(QUALITIES)), default="fast")
+@click.option("--alone", is_flag=True, help="The network alone, in one step on the whole track.")
 @click.option(
     "--count", type=click.IntRange(1), help="Use the first COUNT tracks of each folder only."
 )
-def main(folders: tuple[Path, ...], prior: str, quality: str, count: int | None):
+def main(folders: tuple[Path, ...], prior: str, quality: str, alone: bool, count: int | None):
     """Where the stems of the rendered sets FOLDERS go.
 
     Of each stem the part that each estimate holds, its SI-SDRi, how many tracks are worse than the
@@ -67,8 +69,12 @@ def main(folders: tuple[Path, ...], prior: str, quality: str, count: int | None)
     for folder in folders:
         parts, improvements = [], []
         for stems in tracks_of(folder, sources, rate, count):
-            found = separator.separate(stems.sum(0), rate).stems
-            estimates = torch.cat([found[source] for source in sources])
+            if alone:
+                loaded = separator.prior
+                estimates = one_step(loaded.denoise.network, stems, loaded.sigmas[1])
+            else:
+                found = separator.separate(stems.sum(0), rate).stems
+                estimates = torch.cat([found[source] for source in sources])
             parts.append(shares(stems, estimates))
             improvements.append(si_sdr_improvement(estimates, stems, rate, silent="skip"))
         click.echo(table(f"{folder.name} ({len(parts)})", sources, parts, improvements))

@@ -8,9 +8,10 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from recipes.interval import margin
+
 from .poisson import PERTURBED
 from .sections import ONE, load, machines
-from .study import interval
 
 HERE = Path(__file__).parent
 HEAD = """Distances are sliced 2-Wasserstein distances to the exact posterior, means over random
@@ -55,7 +56,7 @@ def _scores(rows: list[dict[str, Any]], *, ordered: bool) -> str:
 
 def _paired(a: dict[str, Any], b: dict[str, Any]) -> str:
     gaps = [x - y for x, y in zip(a["distances"], b["distances"], strict=True)]
-    return f"{statistics.fmean(gaps):+.3f} ± {interval(gaps):.3f}"
+    return f"{statistics.fmean(gaps):+.3f} ± {margin(gaps):.3f}"
 
 
 def _pick(rows: list[dict[str, Any]], label: str, kind: str) -> dict[int, dict[str, Any]]:
@@ -157,8 +158,7 @@ def _poisson() -> str:
     body = []
     for row in rows:
         mean = statistics.fmean(row["distances"])
-        margin = interval(row["distances"])
-        entry = [row["label"], f"{mean:.3f} ± {margin:.3f}", str(row["cost"])]
+        entry = [row["label"], f"{mean:.3f} ± {margin(row['distances']):.3f}", str(row["cost"])]
         body.append([*entry, "" if row is base else _paired(row, base)])
     head = ["sampler", "distance to the chain", "equivalents", "minus MGDM's perturbed, paired"]
     return _table(head, body)

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from scipy.stats import t
 from torch import Tensor
 
 from mgdm_audio.engine import SAMPLERS, Progress, SamplingError, karras_schedule, sample
+from recipes.interval import margin
 
 from .candidates import (
     BUDGET,
@@ -60,13 +60,7 @@ class Score(NamedTuple):
     @property
     def margin(self) -> float:
         """Half the width of the 95 % interval of the mean over random problems."""
-        return interval(self.distances)
-
-
-def interval(values: Sequence[float]) -> float:
-    """Half the width of the 95 % interval of a mean, by Student's t."""
-    quantile = t.ppf(0.975, len(values) - 1)
-    return float(quantile * statistics.stdev(values) / math.sqrt(len(values)))
+        return margin(self.distances)
 
 
 def reference(problem: Problem, stream: int = 0) -> Tensor:

@@ -1,9 +1,15 @@
 """Which stem is taken for which, on estimates that were mixed by known parts."""
 
+import numpy as np
 import pytest
+import soundfile
 import torch
+from click.testing import CliRunner
 
-from recipes.band.confusion import shares, table
+from mgdm_audio import load_prior
+from mgdm_audio.evaluation import si_sdr_improvement
+from recipes.band.confusion import main, shares, table
+from recipes.band.tracks import tracks_of
 
 
 def orthogonal():
@@ -45,3 +51,21 @@ def test_shares_do_not_depend_on_the_level(scale):
     torch.testing.assert_close(
         shares(scale * stems, scale * stems), torch.eye(3), atol=1e-5, rtol=0
     )
+
+
+def test_the_network_alone_is_asked_once_from_the_mean(tmp_path):
+    """The same by hand: the stems at the highest level are all the mean, the mixture is known."""
+    rng = np.random.default_rng(0)
+    for stem in ("bass", "drums", "guitar", "piano"):
+        (tmp_path / "song").mkdir(exist_ok=True)
+        noise = 0.1 * rng.standard_normal(22050)
+        soundfile.write(tmp_path / "song" / f"{stem}.wav", noise, 22050, subtype="FLOAT")
+    result = CliRunner().invoke(main, [str(tmp_path), "--alone"], catch_exceptions=False)
+    prior = load_prior("band", "cpu")
+    (stems,) = tracks_of(tmp_path, prior.sources, 22050)
+    state = stems.mean(0).expand(1, 4, -1)
+    with torch.no_grad():
+        estimates = prior.denoise.network(state, 2.0, 0.0)[0]
+    scores = si_sdr_improvement(estimates, stems, 22050, silent="skip")
+    rows = table(f"{tmp_path.name} (1)", prior.sources, [shares(stems, estimates)], [scores])
+    assert result.output.strip() == rows.strip()
