@@ -50,5 +50,5 @@ def test_nothing_imports_training_evaluation_or_the_command():
 
 
 def test_the_reader_of_imports_sees_them():
-    assert {"audio", "engine", "pretrained"} <= rooms_imported(PACKAGE / "separator.py")
+    assert {"audio", "engine", "settings"} <= rooms_imported(PACKAGE / "pipeline.py")
     assert "errors" in rooms_imported(PACKAGE / "audio" / "files.py")

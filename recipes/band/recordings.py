@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from mgdm_audio import Separator
-from mgdm_audio.cli import split_names
+from mgdm_audio.cli.options import split_names
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.presets import QUALITIES
 

@@ -16,8 +16,9 @@ import soundfile
 import torch
 
 import mgdm_audio
-from mgdm_audio import cli, pretrained, separator
-from mgdm_audio.cli import main
+from mgdm_audio import pretrained, separator
+from mgdm_audio.cli import command, main
+from mgdm_audio.cli.ends import ENDS
 from mgdm_audio.engine import SAMPLERS
 from mgdm_audio.hyperparameters import parse_options
 from mgdm_audio.presets import QUALITIES, SAMPLER_PRESETS, preset
@@ -412,7 +413,7 @@ def test_out_of_memory(separate, track, monkeypatch, error):
     def full(*_):
         raise error
 
-    monkeypatch.setattr(separator, "overlap_add", full)
+    monkeypatch.setattr("mgdm_audio.windowed.overlap_add", full)
     status, _, err = separate(track, "-q")
     assert status == 1
     assert "--batch-size" in err
@@ -464,7 +465,7 @@ def test_json_is_there_after_any_error(separate, track, monkeypatch, part):
     def fail(*_):
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(cli, part, fail)
+    monkeypatch.setattr(command, part, fail)
     status, out, err = separate(track, "--json", "-q")
     found = json.loads(out)
     assert status == 1
@@ -619,14 +620,14 @@ def test_json_tells_what_was_done_before_the_end(name, told, prior_folder, track
 
 def test_exit_statuses_are_told(separate):
     text = separate("--help")[1]
-    for status in (*cli.ENDS, 0, 1, 2):
+    for status in (*ENDS, 0, 1, 2):
         assert re.search(rf"(Exit status:|,)\s+{status}\s", text), status
 
 
 def test_nohup_is_respected():
     script = """
 import signal
-from mgdm_audio.cli import leave_tidily
+from mgdm_audio.cli.ends import leave_tidily
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 leave_tidily()
 assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
@@ -636,7 +637,7 @@ assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
 
 WHILE_STARTING = """
 import os, signal, sys, time
-from mgdm_audio.cli import leave_on_interrupt, leave_tidily
+from mgdm_audio.cli.ends import leave_on_interrupt, leave_tidily
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 leave_tidily()
@@ -678,7 +679,7 @@ def test_the_command_runs_in_any_thread(separate, track, tmp_path):
 def test_interruption_after_starting_is_python_s_own():
     script = """
 import signal
-from mgdm_audio.cli import leave_on_interrupt
+from mgdm_audio.cli.ends import leave_on_interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with leave_on_interrupt():
     pass

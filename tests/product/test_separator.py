@@ -10,7 +10,7 @@ import torch
 
 import mgdm_audio
 from mgdm_audio import AudioFileError
-from mgdm_audio import separator as module
+from mgdm_audio import pipeline as module
 from mgdm_audio.audio.absent import share_absent
 from mgdm_audio.audio.refine import refine
 from mgdm_audio.audio.templates import FitSettings, refit
@@ -121,7 +121,7 @@ def test_the_second_round_of_a_quality_adapts_one_that_is_asked_for_does_not(
 ):
     """With limits that leave the round out."""
     never = FitSettings(again=(0.0, 1e-9))
-    monkeypatch.setattr("mgdm_audio.separator.ADAPTIVE", never)
+    monkeypatch.setattr("mgdm_audio.pipeline.ADAPTIVE", never)
     mixture = music(1.5, 22050, 2)
     none = separate(prior, mixture, 22050, quality="balanced", refine=False)
     fitted = separate(prior, mixture, 22050, quality="balanced", templates=given)

@@ -182,7 +182,7 @@ class Ear:
 
 def test_the_network_hears_the_whole_track_in_tune_at_every_speed(prior, monkeypatch):
     """In all blocks by one tuning, the last and shortest among them; stems stay in place."""
-    monkeypatch.setattr("mgdm_audio.separator.BLOCK_WINDOWS", 2)
+    monkeypatch.setattr("mgdm_audio.pipeline.BLOCK_WINDOWS", 2)
     ear = Ear()
     mixture = tone(440.0 * 2 ** (33 / 1200), 4.2)[None]
     options = {"refine": False, "overlap": 0.0}

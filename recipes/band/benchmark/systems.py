@@ -15,9 +15,10 @@ from torch import Tensor
 
 from mgdm_audio.audio import Grid, overlap_add
 from mgdm_audio.engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
+from mgdm_audio.pipeline import FIT
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior
-from mgdm_audio.separator import FIT, Separator
+from mgdm_audio.separator import Separator
 
 from .peers import PEERS, STEMS, Unavailable
 

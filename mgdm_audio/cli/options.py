@@ -1,0 +1,113 @@
+"""Kinds of options that click lacks, and what is checked of those given together."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import click
+
+from ..presets import DEFAULT_QUALITY, QUALITIES
+
+FORMATS = {
+    "wav16": "16-bit WAV.",
+    "wav24": "24-bit WAV. [default]",
+    "float32": "32-bit float WAV, never clips.",
+    "flac": "24-bit FLAC.",
+    "ogg": "Ogg Vorbis.",
+}
+DEFAULT_FORMAT = "wav24"
+FIELDS = ("track", "stem", "sample", "ext")
+
+
+def option(*names: str, **settings: Any):
+    """A click option that shows its default, if it has one worth showing."""
+    default = settings.get("default")
+    settings.setdefault("show_default", default is not None and "is_flag" not in settings)
+    return click.option(*names, **settings)
+
+
+class Finite(click.FloatRange):
+    """A range of numbers that leaves out ``nan`` and ``inf``."""
+
+    def convert(self, value, param, ctx):
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+class Sampler(click.Choice):
+    """The samplers that have settings for files; says why one of the engine's has none."""
+
+    def convert(self, value, param, ctx):
+        if value == "tds":
+            self.fail(
+                "'tds' weighs whole tracks against one another and diverges on audio, so it has no "
+                "settings here; in Python it is mgdm_audio.engine.SAMPLERS['tds'](denoise, "
+                "likelihood, particles=16).",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+def format_flags(command):
+    """A flag for each file format, all of them setting ``format``."""
+    for name in reversed(FORMATS):
+        command = option(f"--{name}", "format", flag_value=name, show_default=False,
+                         help=FORMATS[name])(command)  # fmt: skip
+    return command
+
+
+def quality_help() -> str:
+    """What each quality does and costs."""
+    lines = [f"{name} ({preset.cost})" for name, preset in QUALITIES.items()]
+    return f"Quality against time: {'; '.join(lines)}. [default: {DEFAULT_QUALITY}]"
+
+
+def check_template(template: str, format: str, report: bool) -> None:
+    """Whether a ``--filename`` can be filled in and gives files their ending.
+
+    Raises:
+        ValueError: it cannot, or does not.
+    """
+    from ..audio import FORMATS as written
+
+    try:
+        fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
+        template.format(track="a", stem="b", sample=1, ext="c")
+    except (KeyError, IndexError, AttributeError):
+        pass  # a field that is not known, see below
+    except ValueError as error:
+        raise ValueError(
+            f"--filename {template!r} is no template ({error}); write for instance "
+            "{track}-{stem}.{ext}"
+        ) from None
+    for field in fields:
+        if field not in FIELDS:
+            raise ValueError(
+                f"--filename {template!r}: unknown field {{{field}}}; "
+                "there are {track}, {stem}, {sample} and {ext}"
+            )
+    ending = Path(template).suffix
+    if ending != ".{ext}" and (report or ending.lower() != f".{written[format].extension}"):
+        raise ValueError(
+            f"--filename {template!r} gives files no or a wrong ending; end it in .{{ext}}"
+        )
+
+
+def split_names(option: str, text: str | None) -> tuple[str, ...] | None:
+    """``a, b`` to its names, each once; None stays None.
+
+    Raises:
+        ValueError: there is no name in it.
+    """
+    if text is None:
+        return None
+    names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise ValueError(f"{option} names no stem")
+    return tuple(names)

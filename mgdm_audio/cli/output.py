@@ -1,0 +1,83 @@
+"""What the command prints: paths and JSON on stdout, remarks on stderr."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .. import __version__
+
+if TYPE_CHECKING:
+    from ..batch import Outcome
+
+
+def show(text: str) -> None:
+    """A line on stdout. If nobody reads it any more (``| head -1``), the work goes on."""
+    try:
+        try:
+            click.echo(text)
+        except UnicodeEncodeError:  # the path of a file is its bytes, whatever they mean
+            click.echo(os.fsencode(text))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def remark(text: str) -> None:
+    """A line on stderr, if there is one: the terminal may be gone."""
+    with suppress(OSError):
+        click.echo(printable(text), err=True)
+
+
+def printable(text: str) -> str:
+    """With ``\\udc..`` for bytes of a file name that are no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def show_json(value: Any) -> None:
+    show(json.dumps(value, indent=2))
+
+
+def document(outcomes: list[Outcome], error: str | None = None) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    failed = sum(outcome.error is not None for outcome in outcomes)
+    result: dict[str, Any] = {"version": __version__, "failed": failed}
+    if error is not None:
+        result["error"] = error
+    return result | {"tracks": [outcome.as_dict() for outcome in outcomes]}
+
+
+def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
+    """A track's paths on stdout, and what one should know of it on stderr."""
+    if outcome.trace is not None:
+        remark(outcome.trace.rstrip())
+    if outcome.error is not None:
+        remark(f"error: {outcome.error}")
+        return
+    for path in () if as_json else [*outcome.files, *filter(None, [outcome.report])]:
+        show(str(path))
+    if outcome.scale != 1.0 and not quiet:
+        decibels = -20 * math.log10(outcome.scale)
+        remark(
+            f"note: {outcome.track}: all stems are turned down by {decibels:.1f} dB, so that none "
+            "clips; --float32 or --clip-mode keep the level."
+        )
+    if verbose:
+        info = outcome.info
+        remark(
+            f"{outcome.track}: {info['duration']:.1f} s of audio in {info['elapsed']:.1f} s, "
+            f"real-time factor {info['realtime_factor']:.2f}"
+        )
+
+
+def why_not(track: Path) -> str:
+    """Why a track's own name is not used, see `mgdm_audio.batch.unique_names`."""
+    if not track.stem.strip(". "):
+        return "for its own name is none."
+    return f"for another track has the name {track.stem}."
