@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 import traceback
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,8 +99,13 @@ class Output:
 
 
 def _same(path: Path) -> str:
-    """Equal for paths of the same file; capital letters count as small ones, see `unique_names`."""
-    return os.path.normpath(path).casefold()
+    """Equal for paths of the same file, see `unique_names`."""
+    return _folded(os.path.normpath(path))
+
+
+def _folded(name: str) -> str:
+    """Equal for names that a file system may take for the same."""
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 @dataclass
@@ -159,18 +165,19 @@ def separate_tracks(
 def unique_names(tracks: Sequence[Path]) -> list[str]:
     """Names for the tracks' folders: their file names, numbered where two are the same.
 
-    Capital letters count as small ones, as they do for many file systems.
+    Capital letters count as small ones, and an accent is the same in one character or two, as for
+    many file systems. Dots and spaces at the end, which Windows leaves out of folders' names, go.
     """
     names: list[str] = []
     taken: set[str] = set()
     for track in tracks:
         # A file "...wav" has the stem "..", which would lead out of the output folder.
-        plain = track.stem if track.stem.strip(". ") else "track"
+        plain = track.stem.rstrip(". ") or "track"
         name, number = plain, 1
-        while name.casefold() in taken:
+        while _folded(name) in taken:
             number += 1
             name = f"{plain}_{number}"
-        taken.add(name.casefold())
+        taken.add(_folded(name))
         names.append(name)
     return names
 

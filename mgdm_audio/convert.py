@@ -18,6 +18,7 @@ import pickle
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -190,7 +191,8 @@ def convert(
         checkpoints: one file for all `sources` together, or one a source in their order.
         out: folder to create.
         samplerate: Hz; `segment`: seconds that the network was trained on.
-        sigmas: noise levels that the prior's card offers to samplers.
+        sigmas: lowest and highest noise level for samplers, where they are not told otherwise. By
+            default MGDM's; the authors of MSDM separate with ``(1e-4, 1.0)``.
         network: options of `UNet1dDenoiser` where the checkpoint holds no hyper-parameters; by
             default the published ones.
 
@@ -205,6 +207,10 @@ def convert(
         )
     if (out / CONFIG).exists():
         raise PriorError(f"{out}: holds a prior already; choose another folder.")
+    if out.exists() and not out.is_dir():
+        raise PriorError(f"{out}: is a file; choose another folder.")
+    if not 0 < sigmas[0] < sigmas[1]:
+        raise PriorError(f"the noise levels {sigmas[0]:g} and {sigmas[1]:g} do not rise from 0.")
     independent = len(paths) > 1
     weights: dict[str, Tensor] = {}
     options: dict[str, Any] | None = None
@@ -296,7 +302,7 @@ def _toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
             return '"' + x.replace("\\", "\\\\").replace('"', '\\"') + '"'
         if isinstance(x, list):
             return "[" + ", ".join(map(value, x)) + "]"
-        return repr(x)
+        return repr(int(x) if isinstance(x, Integral) else float(x))  # NumPy's are numbers, too
 
     return "\n".join(
         f"[{name}]\n" + "".join(f"{key} = {value(x)}\n" for key, x in table.items())
@@ -313,6 +319,14 @@ def _toml(tables: Mapping[str, Mapping[str, Any]]) -> str:
 @click.option("--samplerate", default=22050, show_default=True, help="Hz.")
 @click.option("--segment", default=2**18 / 22050, show_default=True, help="Seconds.")
 @click.option(
+    "--sigmas",
+    type=click.Tuple([click.FloatRange(min=0, min_open=True)] * 2),
+    default=(5e-4, 20.0),
+    show_default=True,
+    metavar="LOW HIGH",
+    help="Noise levels of samplers: MGDM's by default, 1e-4 1 for MSDM's own sampler.",
+)
+@click.option(
     "--network",
     type=click.Path(path_type=Path, exists=True),
     help="TOML file of network options, for a checkpoint without hyper-parameters.",
@@ -323,16 +337,18 @@ def main(
     sources: str,
     samplerate: int,
     segment: float,
+    sigmas: tuple[float, float],
     network: Path | None,
 ) -> None:
     try:
         options = tomllib.loads(network.read_text(encoding="utf-8")) if network else None
-        convert(checkpoints, out, sources.split(","), samplerate, segment, network=options)
-    except (MGDMError, tomllib.TOMLDecodeError) as error:
+        convert(checkpoints, out, sources.split(","), samplerate, segment, sigmas, options)
+    except (MGDMError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise click.ClickException(str(error)) from error
-    # A plain prior: the qualities' sampler is not for it.
+    # A plain prior: the qualities' sampler is not for it. MSDM's own stays at low noise.
+    sampler = "msdm_dirac" if sigmas[1] <= 2 else "mgdm"
     name = shlex.quote(str(out))
-    click.echo(f"{out}: use it with mgdm-separate TRACK --name {name} --sampler msdm_dirac")
+    click.echo(f"{out}: use it with mgdm-separate TRACK --name {name} --sampler {sampler}")
 
 
 if __name__ == "__main__":

@@ -39,11 +39,16 @@ def autocast(device: torch.device) -> AbstractContextManager:
 
     Processors without such instructions emulate them, many times slower than float32.
     """
+    if has_bfloat16(device):
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware multiplies bfloat16."""
     if device.type == "cuda":
-        fast = _cuda_has_bfloat16(device)
-    else:
-        fast = device.type == "cpu" and _cpu_has_bfloat16()
-    return torch.autocast(device.type, torch.bfloat16) if fast else nullcontext()
+        return _cuda_has_bfloat16(device)
+    return device.type == "cpu" and _cpu_has_bfloat16()
 
 
 def _cuda_has_bfloat16(device: torch.device) -> bool:

@@ -46,6 +46,8 @@ def as_array(mixture: Tensor | np.ndarray) -> np.ndarray:
         mixture = mixture.detach().cpu().float().numpy()  # NumPy has no bfloat16
     with np.errstate(over="ignore"):  # what is too large for float32 is refused below
         mixture = np.ascontiguousarray(np.atleast_2d(mixture), np.float32)
+    if not mixture.flags.writeable:  # PyTorch has no such tensors
+        mixture = mixture.copy()
     if mixture.ndim != 2 or 0 in mixture.shape or len(mixture) > MAX_CHANNELS:
         raise AudioFileError(
             f"a mixture has shape [channels, frames] with at most {MAX_CHANNELS} channels, "

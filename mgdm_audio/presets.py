@@ -107,7 +107,7 @@ SAMPLER_PRESETS = {
     "mgdm_free": Preset("mgdm_free", steps=20, rho=3.0, options={"prior_std": 2.0}),
     "msdm_dirac": Preset("msdm_dirac", steps=150),
     "msdm_gaussian": Preset("msdm_gaussian", steps=150),
-    # Its Langevin steps are stable below sigma_y^2 / K, with sigma_y = 1e-4 (`separator.SIGMA_Y`).
+    # Its Langevin steps are stable below sigma_y^2 / K, with sigma_y = 1e-4 (`windowed.SIGMA_Y`).
     "daps": Preset("daps", steps=50, options={"step_size": 2e-9}),
     "ddnm": Preset("ddnm", steps=100),
     "diffpir": Preset("diffpir", steps=100),

@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ else:
 ROOTS = (Path(__file__).parent / "priors", Path(__file__).parent.parent / "priors")
 
 CONFIG, WEIGHTS, CARD = "config.toml", "weights.safetensors", "card.md"
+PRECISIONS = ("auto", "float32")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class Prior:
         sources: names of the `K` stems, in order.
         samplerate: samples a second the denoiser works at.
         segment: window length it was trained on, in seconds.
-        sigmas: smallest and largest noise level it was trained on.
+        sigmas: smallest and largest noise level for samplers that are not told otherwise.
         card: data, licence and figures, as Markdown.
         conditional: whether `denoise` takes `sigma_mix`.
         name: of the prior's folder.
@@ -61,13 +63,19 @@ class Prior:
 
 
 class NetworkDenoiser:
-    """A network as a denoiser: on its device, frozen, in the fastest precision the device has."""
+    """A network as a denoiser: frozen, on its device, in its fastest precision or in float32."""
 
-    def __init__(self, network: nn.Module, device: torch.device, conditional: bool):
+    def __init__(
+        self,
+        network: nn.Module,
+        device: torch.device,
+        conditional: bool,
+        precision: str = "auto",
+    ):
         # Convolutions in half precision are faster with channels last, others no slower.
         network = network.to(device, memory_format=torch.channels_last)
         self.network = network.eval().requires_grad_(False)
-        self.device, self.conditional = device, conditional
+        self.device, self.conditional, self.precision = device, conditional, precision
 
     def compile(self) -> None:
         """Compile the network: a minute or more at the first call, then faster calls.
@@ -83,7 +91,7 @@ class NetworkDenoiser:
     def __call__(
         self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None
     ) -> Tensor:
-        with autocast(self.device):
+        with autocast(self.device) if self.precision == "auto" else nullcontext():
             if self.conditional:
                 return self.network(x, sigma, sigma_mix)
             return self.network(x, sigma)
@@ -104,6 +112,7 @@ def load_prior(
     device: str | torch.device | None = None,
     *,
     compiled: bool = False,
+    precision: str = "auto",
 ) -> Prior:
     """Load a prior.
 
@@ -113,11 +122,15 @@ def load_prior(
         device: as `mgdm_audio.devices.pick_device` takes it.
         compiled: compile the network at its first calls (`torch.compile`), which takes minutes and
             needs a C++ compiler, on CUDA Triton.
+        precision: ``"auto"``, bfloat16 where the device multiplies it, or ``"float32"``.
 
     Raises:
+        ValueError: an unknown precision.
         PriorError: there is no such prior, or its files are missing, corrupt or tampered with.
         DeviceError: there is no such device, or, if `compiled`, compiling does not work on it.
     """
+    if precision not in PRECISIONS:
+        raise ValueError(f"unknown precision {precision!r}, expected {' or '.join(PRECISIONS)}")
     device = pick_device(device)
     folder = _find(name_or_path)
     config = read_config(folder)
@@ -132,7 +145,7 @@ def load_prior(
     _load_weights(network, folder, config)
     conditional = prior.get("conditional", network.conditional)
     card = folder / CARD
-    denoise = NetworkDenoiser(network, device, conditional)
+    denoise = NetworkDenoiser(network, device, conditional, precision)
     if compiled:
         denoise.compile()
     return Prior(

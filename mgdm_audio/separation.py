@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 import numpy as np
@@ -121,7 +122,7 @@ class Separation:
         stems = (stem.numpy() for sample in self.samples for stem in sample.values())
         files = dict(zip(paths, stems, strict=True))
         fit = fit_range(files.values(), clip, spec.limit)
-        self.settings["scale"] = round(fit.scale, 6)
+        self.settings["scale"] = float(f"{fit.scale:.6g}")
         return write_files(files, self.samplerate, spec, overwrite, fit)
 
     def paths(
@@ -174,8 +175,10 @@ def stem_paths(
     paths = []
     for sample in range(1, samples + 1):
         for stem in stems:
-            shown = f"{stem}_{sample}" if samples > 1 and "{sample}" not in filename else stem
             try:
+                fields = {field for _, field, _, _ in Formatter().parse(filename)}
+                numbered = samples > 1 and "sample" not in fields
+                shown = f"{stem}_{sample}" if numbered else stem
                 name = filename.format(track=track, stem=shown, sample=sample, ext=extension)
             except (KeyError, IndexError) as error:
                 raise ValueError(

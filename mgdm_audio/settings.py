@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 
 import torch
 
@@ -85,8 +86,8 @@ def template_rounds(
     Raises:
         ValueError: they are neither.
     """
-    if isinstance(templates, int) and templates >= 0:
-        return chosen.rounds(templates)
+    if isinstance(templates, Integral) and templates >= 0:
+        return chosen.rounds(int(templates))
     try:
         rounds = tuple(tuple(int(window) for window in windows) for windows in templates)
     except (TypeError, ValueError):

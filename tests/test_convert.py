@@ -16,6 +16,7 @@ from mgdm_audio import cli
 from mgdm_audio.convert import convert, main, read_checkpoint
 from mgdm_audio.errors import PriorError
 from mgdm_audio.networks.unet1d import UNet1d, UNet1dDenoiser
+from mgdm_audio.pretrained import load_prior
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -118,7 +119,6 @@ def test_plain_state_dictionaries(tmp_path, x, prefixes):
 
 def test_the_prior_loads(tmp_path, x, monkeypatch):
     from mgdm_audio import pretrained
-    from mgdm_audio.pretrained import load_prior
 
     # A CPU with bfloat16 would answer in that; what is compared here is the network.
     monkeypatch.setattr(pretrained, "autocast", lambda device: nullcontext())
@@ -270,6 +270,11 @@ def test_command_line(tmp_path, capsys):
     with pytest.raises(SystemExit):
         cli.main([*advice, "--device", "cpu"])
     assert capsys.readouterr().err == "error: TRACK: no such file.\n"
+    own = CliRunner().invoke(main, [str(path), str(tmp_path / "own"), "--sigmas", "1e-4", "1"])
+    assert own.output.endswith("--sampler msdm_dirac\n")
+    assert load_prior(tmp_path / "own", "cpu").sigmas == (1e-4, 1.0)
+    file = CliRunner().invoke(main, [str(path), str(path)])
+    assert "is a file; choose another folder" in file.output
     again = CliRunner().invoke(main, [str(path), str(out)])
     assert again.exit_code == 1
     assert "holds a prior already" in again.output

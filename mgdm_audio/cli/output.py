@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -25,7 +26,10 @@ def show(text: str) -> None:
             click.echo(text)
         except UnicodeEncodeError:  # the path of a file is its bytes, whatever they mean
             click.echo(os.fsencode(text))
-    except BrokenPipeError:
+    except OSError as error:
+        windows = os.name == "nt" and error.errno == errno.EINVAL
+        if not (windows or isinstance(error, BrokenPipeError)):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -80,4 +84,6 @@ def why_not(track: Path) -> str:
     """Why a track's own name is not used, see `mgdm_audio.batch.unique_names`."""
     if not track.stem.strip(". "):
         return "for its own name is none."
+    if track.stem.endswith((".", " ")):
+        return "for some systems allow folders no name that ends in a dot or a space."
     return f"for another track has the name {track.stem}."

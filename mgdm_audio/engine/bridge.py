@@ -59,7 +59,7 @@ def diffuse(x_s: Tensor, sigma_s: Level, sigma_t: Level, noise: Tensor) -> Tenso
     return x_s + spread(variance.sqrt(), x_s) * noise
 
 
-def from_variance_preserving(denoise_vp, x: Tensor, sigma: Tensor) -> Tensor:
+def from_variance_preserving(denoise_vp, x: Tensor, sigma: Level) -> Tensor:
     """Evaluate a variance-preserving denoiser at a variance-exploding point.
 
     Args:
@@ -68,4 +68,5 @@ def from_variance_preserving(denoise_vp, x: Tensor, sigma: Tensor) -> Tensor:
         x: ``x_0 + sigma n``, ``[B, ...]``.
         sigma: scalar or ``[B]``.
     """
+    sigma = torch.as_tensor(sigma, device=x.device)
     return denoise_vp(x / spread((1 + sigma**2).sqrt(), x), sigma)

@@ -64,8 +64,9 @@ class Gaussian:
         return predicted
 
     def residual(self, x0: Tensor) -> Tensor:
-        """``y - operator(x0)``."""
-        return self.observation - self.apply(x0)
+        """``y - operator(x0)``, in the precision of ``x0``."""
+        predicted = self.apply(x0)
+        return self.observation.to(predicted.dtype) - predicted
 
     def repeat(self, n: int) -> Gaussian:
         """The same observation for ``n`` copies of every item, copies of an item side by side."""
@@ -193,10 +194,12 @@ class Masked(Spectral):
         if not bool(((mask == 0) | (mask == 1)).all()):
             raise ValueError("a mask holds zeros and ones only")
         self.mask = mask.to(observation.dtype).expand(observation.shape)
-        Gaussian.__init__(self, observation * self.mask, self._hide, sigma_y)
+        # Not a product: what was not observed is often marked by NaN.
+        known = torch.where(self.mask > 0, observation, torch.zeros_like(observation))
+        Gaussian.__init__(self, known, self._hide, sigma_y)
 
     def _hide(self, x: Tensor) -> Tensor:
-        return x * self.mask
+        return x * self.mask.to(x.dtype)
 
     def _adjoint(self, y: Tensor, like: Tensor) -> Tensor:
         return self._hide(y)
@@ -282,7 +285,8 @@ class Poisson:
 
     def log_prob(self, x0: Tensor) -> Tensor:
         """Log-probability of the counts, ``[B, K, T] -> [B]``."""
-        rate, y = self._floored(x0), self.observation
+        rate, y = self._floored_rate(x0), self.observation
+        _check_fit(rate, y, type(self).__name__)
         return _per_item(y * rate.log() - rate - torch.lgamma(y + 1))
 
     def stabilised(self) -> Gaussian:
@@ -294,14 +298,14 @@ class Poisson:
         """
         return Gaussian(
             2 * (self.observation + 0.375).sqrt(),
-            lambda x0: 2 * (self._floored(x0) + 0.125).sqrt(),
+            # Its shape is checked against the Gaussian's observation, which may be repeated.
+            lambda x0: 2 * (self._floored_rate(x0) + 0.125).sqrt(),
             1.0,
         )
 
-    def _floored(self, x0: Tensor) -> Tensor:
+    def _floored_rate(self, x0: Tensor) -> Tensor:
         with torch.autocast(x0.device.type, enabled=False):
             raw = self._rate(x0)
-        _check_fit(raw, self.observation, type(self).__name__)
         return raw + (raw.clamp_min(self._floor) - raw).detach()
 
     def repeat(self, n: int) -> Poisson:

@@ -51,7 +51,8 @@ class Step(NamedTuple):
 
     def in_last(self, fraction: float) -> bool:
         """Whether this level belongs to the last ``fraction`` of the schedule."""
-        return self.index >= (1.0 - fraction) * len(self.sigmas)
+        # Rounded, or 0.7 of 10 levels would be 6 of them.
+        return self.index >= round((1.0 - fraction) * len(self.sigmas), 9)
 
 
 class Info(NamedTuple):

@@ -61,7 +61,9 @@ def bss_eval(
     """Frame-wise SDR, SIR, ISR and SAR of one track as museval's ``TrackStore``.
 
     Its ``.json``, ``.df``, ``.save(path)`` and ``.validate()`` are museval's own. A stem whose
-    reference is silent throughout has no figures and is left out, as it is in museval.
+    reference is silent throughout has no figures and is left out, where museval itself would give
+    none for any stem. A frame in which a stem or an estimate is silent throughout has none for any,
+    as in museval: where stems pause, few frames may count, and of two systems not the same ones.
 
     Args:
         estimates, references: ``[K, T]``, or ``[K, C, T]`` for stereo images.

@@ -95,7 +95,8 @@ def train(
     Raises:
         ValueError: both `steps` and `seconds` are given, the loss or a frozen part is unknown, the
             loss is not for such noise levels, the weights of a frozen part are not given, the
-            network is made for another `sigma_max`, or a validation set cannot be read.
+            network is made for another `sigma_max`, the precision is half, or a validation set
+            cannot be read.
         TrainingDiverged: the loss is not finite. The state of the last save is kept.
     """
     if steps and seconds:
@@ -106,6 +107,11 @@ def train(
     check_sets(config)
     measure = LOSSES[options.loss]
     by_clock, end = (True, seconds) if seconds else (False, steps or options.steps)
+    if "16" in precision and not precision.startswith("bf16"):
+        raise ValueError(
+            f"precision {precision} needs scaled losses, which this loop has not; use bf16-mixed "
+            "or 32-true"
+        )
     fabric = Fabric(devices=devices, precision=precision)
     mixed = fabric.strategy.precision
     if isinstance(mixed, MixedPrecision):

@@ -3,16 +3,24 @@
 #
 #   recipes/band/figures.sh OUT RECORDINGS [PRIOR]
 #
-# RECORDINGS is a folder as recipes.band.recordings takes it, PRIOR a name or folder (default: band).
-# The sets are those in runs/band. Tables that OUT has are kept, so that a call that was cut short
-# goes on. Two streams of one thread each do more on two cores than one stream of two threads.
+# RECORDINGS is a folder as recipes.band.recordings takes it, PRIOR a prior's folder (default:
+# priors/band). The sets are those in runs/band. Tables that OUT has are kept, so that a call that was
+# cut short goes on; with other weights it is refused. Two streams of one thread each do more on two
+# cores than one stream of two threads.
 set -euo pipefail
-out=$(realpath -m "$1") recordings=$(realpath "$2") prior=${3:-band}
-[[ -d $prior ]] && prior=$(realpath "$prior")
+out=$(realpath -m "$1") recordings=$(realpath "$2")
+prior=$(realpath "${3:-$(dirname "$0")/../../priors/band}")
 cd "$(dirname "$0")/../.."
 python=${PYTHON:-python3}
 sets=runs/band
 mkdir -p "$out"
+
+exec 9>"$out/.lock"
+flock -n 9 || { echo "$out: another call is at work there" >&2; exit 1; }
+weights=$(sha256sum <"$prior/weights.safetensors")
+[[ -e $out/.weights ]] || echo "$weights" >"$out/.weights"
+[[ $(<"$out/.weights") == "$weights" ]] ||
+  { echo "$out: tables of other weights; choose another folder, or delete it" >&2; exit 1; }
 
 # table NAME RECIPE OPTIONS: a table appears under its name when it is whole.
 table() {
@@ -27,23 +35,27 @@ table() {
 # The tables that decide come first.
 first() {
   table songs card "$prior" $sets/songs $sets/songs-freepats --no-levels
-  table stereo stereo --prior "$prior" $sets/songs $sets/recorded --count 8
+  table recordings recordings "$recordings" --prior "$prior"
+  table recordings-no-piano recordings "$recordings" --prior "$prior" --without piano
   table missing missing --prior "$prior" $sets/songs $sets/recorded --count 8 --quality fast
+  table recordings-no-mid-side recordings "$recordings" --prior "$prior" --no-mid-side
+  table recordings-mid-side recordings "$recordings" --prior "$prior" --mid-side
 }
 
 second() {
-  table validation card "$prior" $sets/validation --no-levels
-  table recordings recordings "$recordings" --prior "$prior"
   table eight card "$prior" $sets/validation $sets/test $sets/recorded --count 8
-  table recordings-no-piano recordings "$recordings" --prior "$prior" --without piano
-  table recordings-no-mid-side recordings "$recordings" --prior "$prior" --no-mid-side
-  table recordings-mid-side recordings "$recordings" --prior "$prior" --mid-side
+  table validation card "$prior" $sets/validation --no-levels
   table confusion confusion --prior "$prior" $sets/validation $sets/songs $sets/recorded
   table tuning tuning "$prior" $sets/songs $sets/songs-freepats $sets/validation $sets/recorded --count 8
+  table stereo stereo --prior "$prior" $sets/songs $sets/recorded --count 8
 }
 
-first & one=$!
-second & two=$!
+set -m # a process group for each stream, so that all of it ends with the script
+first &
+one=$!
+second &
+two=$!
+trap 'kill -- -$one -$two 2>/dev/null || true' EXIT
 status=0
 wait $one || status=1
 wait $two || status=1

@@ -42,7 +42,8 @@ def read_sfz(path: Path) -> list[Region]:
     levels: dict[str, dict[str, str]] = {level: {} for level in (*LEVELS, "other")}
     regions = []
     current = "global"
-    for name, value in [*_tokens(path, {}), ("<region>", "")]:  # the last one closes the file
+    # The last one closes the file.
+    for name, value in [*_tokens(path, {}, path.parent), ("<region>", "")]:
         if not name.startswith("<"):
             levels[current][name] = value
             continue
@@ -63,14 +64,17 @@ def read_sfz(path: Path) -> list[Region]:
     return regions
 
 
-def _tokens(path: Path, defines: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """(opcode, value) and (``<header>``, "") in the order of the file."""
+def _tokens(path: Path, defines: dict[str, str], root: Path) -> Iterator[tuple[str, str]]:
+    """(opcode, value) and (``<header>``, "") in the order of the file.
+
+    What an included file includes lies below `root` as well, the folder of the main file.
+    """
     text = path.read_text(encoding="utf-8", errors="replace")
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.DOTALL)
     for line in text.splitlines():
         line = re.sub(r"(^|\s)//.*", "", line).strip()
         if include := re.match(r'#include\s+"(.+?)"', line):
-            yield from _tokens(path.parent / include[1].replace("\\", "/"), defines)
+            yield from _tokens(root / include[1].replace("\\", "/"), defines, root)
             continue
         if define := re.match(r"#define\s+(\$\w+)\s+(\S+)", line):
             defines[define[1]] = define[2]

@@ -17,7 +17,7 @@ from typing import TypeVar
 T = TypeVar("T")
 R = TypeVar("R")
 #: Variables that hold a worker's number and how many there are: torchrun's, then Slurm's.
-_VARIABLES = (("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS"))
+_TORCHRUN, _SLURM = ("RANK", "WORLD_SIZE"), ("SLURM_PROCID", "SLURM_NTASKS")
 
 
 def pool_map(work: Callable[[T], R], items: Sequence[T], jobs: int) -> Iterator[R]:
@@ -51,7 +51,12 @@ def find_shard(text: str | None = None, environ: Mapping[str, str] = os.environ)
     if text is not None:
         parts = text.split("/")
     else:
-        found = [[environ[a], environ[b]] for a, b in _VARIABLES if a in environ and b in environ]
+        # A batch script itself has Slurm's variables as well, as if it were the first of its tasks;
+        # only in a step, which srun starts, is there one process for each.
+        step = environ.get("SLURM_STEP_ID", "")
+        stepping = step.isdigit() and int(step) < 2**31  # above are numbers of special steps
+        pairs = (_TORCHRUN, _SLURM) if stepping else (_TORCHRUN,)
+        found = [[environ[a], environ[b]] for a, b in pairs if a in environ and b in environ]
         parts = found[0] if found else ["0", "1"]
     try:
         rank, count = map(int, parts)

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from mgdm_audio.devices import has_bfloat16
 from mgdm_audio.engine import sample
 from mgdm_audio.pretrained import Prior
 
@@ -28,17 +29,20 @@ from .rows import Row
 RUN, DONE, TIMING = "run.json", "separation.json", "timing.json"
 
 
-def start_run(row: Row, weights: str, out: Path, level: float | None = None) -> None:
+def start_run(
+    row: Row, weights: str, out: Path, level: float | None = None, precision: str = "float32"
+) -> None:
     """Create a run's folder, or make sure that it holds a run with the same settings and weights.
 
-    `level` is the prior's, to which mixtures are brought, if it names one.
+    `level` is the prior's, to which mixtures are brought, if it names one; `precision` that of its
+    network.
 
     Raises:
         LayoutError: it holds another run.
     """
     out.mkdir(parents=True, exist_ok=True)
     noted = {"name": row.name, "title": row.title, "weights": weights, **row.settings()}
-    noted |= {} if level is None else {"level": level}
+    noted |= {"precision": precision} | ({} if level is None else {"level": level})
     text = json.dumps(noted, indent=1)
     path = out / RUN
     if not path.exists():
@@ -70,7 +74,10 @@ def separate_tracks(
     Raises:
         LayoutError: a run with other settings is there, or a track cannot be read.
     """
-    start_run(row, fingerprint(prior), out, prior.level)
+    precision = getattr(prior.denoise, "precision", "float32")
+    if precision == "auto":  # what that is depends on the machine, and a run may have several
+        precision = "bfloat16" if has_bfloat16(device) else "float32"
+    start_run(row, fingerprint(prior), out, prior.level, precision)
     for folder in folders:
         target = out / folder.name
         if not (target / DONE).exists():

@@ -55,6 +55,17 @@ def test_keys_by_name(text, key):
     assert key_number(text) == key
 
 
+def test_what_is_included_includes_from_the_main_file(library):
+    """Paths are those of the main file, in whatever folder the including one lies."""
+    whole = read_sfz(library)
+    folder = library.parent / "parts"
+    folder.mkdir()
+    (library.parent / "loud.sfzi").rename(folder / "inner.sfzi")
+    (folder / "outer.sfzi").write_text('#include "parts/inner.sfzi"\n')
+    library.write_text(LIBRARY.replace("loud.sfzi", "parts/outer.sfzi"))
+    assert read_sfz(library) == whole
+
+
 def test_regions_inherit_from_their_groups(library):
     first, second, soft = read_sfz(library)
     assert [r.root for r in (first, second, soft)] == [45, 45, 45]

@@ -1,5 +1,7 @@
 """Likelihoods against torch's distributions, adjoints, and dense linear algebra."""
 
+import math
+
 import pytest
 import torch
 
@@ -140,6 +142,24 @@ def test_stabilised_counts_have_unit_variance_at_any_rate(rate):
     residual = Poisson(counts, lambda x0: x0).stabilised().residual(torch.full_like(counts, rate))
     assert residual.std().item() == pytest.approx(1, abs=0.03)
     assert residual.mean().abs() < 0.05
+
+
+def test_stabilised_counts_can_be_repeated():
+    counts = torch.tensor([[[1.0, 2.0]], [[3.0, 4.0]]])
+    rates = torch.rand(6, 1, 2, generator=torch.Generator().manual_seed(0)) + 1
+    law = Poisson(counts, lambda x0: x0).stabilised()
+    alone = Poisson(counts.repeat_interleave(3, 0), lambda x0: x0).stabilised()
+    assert torch.equal(law.repeat(3).log_prob(rates), alone.log_prob(rates))
+    with pytest.raises(ValueError, match="the observation has shape"):
+        law.log_prob(rates)
+
+
+def test_what_a_mask_hides_may_be_no_number():
+    known, missing = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[1.0, math.nan]]])
+    mask, x0 = torch.tensor([[[1.0, 0.0]]]), torch.tensor([[[0.5, 2.0]]])
+    laws = [Masked(y, mask, 0.1) for y in (known, missing)]
+    assert torch.equal(*(law.log_prob(x0) for law in laws))
+    assert torch.equal(*(law.residual(x0) for law in laws))
 
 
 def test_stabilised_counts_have_nearly_the_posterior_of_the_counts():

@@ -55,6 +55,20 @@ def test_result_has_the_asked_shape_and_is_finite(name):
 
 
 @every_sampler
+def test_an_observation_in_double_precision_gives_the_same_in_single(name):
+    """NumPy's arrays are in double precision, most networks are not."""
+    denoise = lambda x, sigma, *mix: PRIOR.denoise(_single(x), sigma, *mix)  # noqa: E731
+    x0 = run(name, MIXTURE.double(), denoise, seed=3)
+    assert x0.dtype == torch.float32
+    assert torch.allclose(x0, run(name, seed=3), atol=1e-4)
+
+
+def _single(x):
+    assert x.dtype == torch.float32
+    return x
+
+
+@every_sampler
 def test_a_seed_decides_the_result(name):
     assert torch.equal(run(name, seed=3), run(name, seed=3))
     assert not torch.allclose(run(name, seed=3), run(name, seed=4))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mgdm_audio.engine import exponential_schedule, karras_schedule, sample
-from mgdm_audio.engine.types import Sampler
+from mgdm_audio.engine.types import Sampler, Step
 
 
 def test_karras_levels_are_even_in_the_power():
@@ -14,6 +14,14 @@ def test_karras_levels_are_even_in_the_power():
     assert levels[-1].item() == pytest.approx(0.002)
     steps = (levels ** (1 / 3)).diff()
     assert torch.allclose(steps, steps[:1].expand(8))
+
+
+@pytest.mark.parametrize("levels", [10, 20, 30])
+@pytest.mark.parametrize("tenths", range(1, 10))
+def test_the_last_part_of_a_schedule_has_its_levels(levels, tenths):
+    sigmas = tuple(karras_schedule(levels, 0.1, 1.0).tolist())
+    last = sum(Step(i, sigmas, None).in_last(tenths / 10) for i in range(levels))
+    assert last == tenths * levels // 10
 
 
 def test_exponential_levels_have_a_constant_ratio():

@@ -42,6 +42,18 @@ def test_the_level_is_the_rms_of_a_mixture_with_its_variances(prior):
     assert prior.level**2 == pytest.approx(2 * float(stems.sum(0).square().mean()), rel=0.05)
 
 
+def test_precision_is_the_device_s_or_float32(prior_folder, monkeypatch):
+    """On a processor that claims to multiply bfloat16."""
+    x = torch.randn(2, 4, 2048)
+    monkeypatch.setattr("mgdm_audio.devices._cpu_has_bfloat16", lambda: False)
+    exact = load_prior(prior_folder, "cpu").denoise(x, 1.0)
+    monkeypatch.setattr("mgdm_audio.devices._cpu_has_bfloat16", lambda: True)
+    assert torch.equal(load_prior(prior_folder, "cpu", precision="float32").denoise(x, 1.0), exact)
+    assert not torch.equal(load_prior(prior_folder, "cpu").denoise(x, 1.0), exact)
+    with pytest.raises(ValueError, match=r"unknown precision 'half', expected auto or float32"):
+        load_prior(prior_folder, "cpu", precision="half")
+
+
 def test_names_and_paths(prior_folder, monkeypatch):
     monkeypatch.setattr(pretrained, "ROOTS", (prior_folder.parent,))
     assert list_priors() == {"tiny": prior_folder}

@@ -54,6 +54,20 @@ def test_saving_loud_stems_scales_them_together_and_says_so(separation, tmp_path
     assert loud.settings["scale"] == 1.0
 
 
+def test_what_integers_in_a_float_file_are_turned_down_by_is_told(tmp_path):
+    huge = {"bass": torch.full((1, 64), 8388607.0)}
+    separation = Separation([huge], huge["bass"], 8000)
+    separation.save(tmp_path, "wav16")
+    assert separation.settings["scale"] == pytest.approx(0.999 / 8388607, rel=1e-3)
+
+
+def test_a_number_may_have_a_format(separation, tmp_path):
+    two = Separation(2 * separation.samples, separation.mixture, 8000)
+    paths = two.paths(tmp_path, "flac", filename="{stem}-{sample:02d}.{ext}")
+    assert [p.name for p in paths][:2] == ["bass-01.flac", "drums-01.flac"]
+    assert two.paths(tmp_path, "flac")[0].name == "bass_1.flac"
+
+
 def test_templates(separation, tmp_path):
     paths = separation.paths(tmp_path, "flac", filename="{track}-{stem}-{sample}.{ext}", track="t")
     assert [p.name for p in paths] == [f"t-{n}-1.flac" for n in ("bass", "drums", "piano")]
@@ -78,6 +92,10 @@ def test_names_of_tracks_are_told_apart(tmp_path):
     assert names[0] == "x"
     assert names[3] == "y"
     assert unique_names([tmp_path / "...wav"]) == ["track"]
+    # Windows leaves out what these end in, and macOS takes both accents for the same.
+    assert unique_names([tmp_path / "Song .wav", tmp_path / "So....wav"]) == ["Song", "So"]
+    composed, apart = "caf\u00e9.wav", "cafe\u0301.wav"
+    assert unique_names([tmp_path / composed, tmp_path / apart])[1] == "cafe\u0301_2"
 
 
 def test_shares_of_uncertainty():

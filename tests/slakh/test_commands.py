@@ -62,6 +62,28 @@ def test_a_prior_that_is_not_converted_yet_is_named_with_the_command(slakh, tmp_
         invoke(*arguments, "--priors", tmp_path / "priors", "--allow-partial", "--device", "cpu")
 
 
+ROW = '[[row]]\ndefault = "tiny"\nname = "{0}"\ntitle = "{0}"\nsampler = "{1}"\n{2}\n'
+
+
+def test_all_priors_are_looked_for_before_any_work(slakh, rows_file, tmp_path):
+    rows = tmp_path / "rows.toml"
+    rows.write_text(rows_file.read_text() + ROW.format("last", "ddnm", 'prior = "isdm"'))
+    arguments = ("all", slakh / "test", "--out", tmp_path / "runs", "--rows", rows)
+    with pytest.raises(PriorError, match="priors/isdm"):
+        invoke(*arguments, "--priors", tmp_path / "priors", "--allow-partial", "--device", "cpu")
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_row_that_diverges_ends_no_other(slakh, rows_file, tmp_path):
+    rows, runs = tmp_path / "rows.toml", tmp_path / "runs"
+    bad = ROW.format("bad", "msdm_gaussian", "levels = 60\noptions = { gamma = 1e-3 }")
+    rows.write_text(rows_file.read_text() + bad)
+    arguments = ("all", slakh / "test", "--out", runs, "--rows", rows, "--device", "cpu")
+    with pytest.raises(LayoutError, match=r"1 rows failed:\nbad: .*not finite"):
+        invoke(*arguments, "--row", "bad", "--row", "dirac", "--allow-partial")
+    assert "| Dirac | include |" in (runs / "results" / "results.md").read_text()
+
+
 def test_a_missing_ffmpeg_is_said_before_any_work(slakh, rows_file, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda tool: None)
     arguments = ("all", slakh / "test", "--out", tmp_path / "runs", "--rows", rows_file)

@@ -21,7 +21,11 @@ def test_shards_cover_everything_once(count):
 def test_number_of_a_worker():
     assert find_shard("1/4", {"RANK": "0", "WORLD_SIZE": "2"}) == (1, 4)
     assert find_shard(None, {"RANK": "1", "WORLD_SIZE": "2", "SLURM_PROCID": "5"}) == (1, 2)
-    assert find_shard(None, {"SLURM_PROCID": "5", "SLURM_NTASKS": "8"}) == (5, 8)
+    task = {"SLURM_PROCID": "5", "SLURM_NTASKS": "8"}
+    assert find_shard(None, {**task, "SLURM_STEP_ID": "0"}) == (5, 8)
+    # The body of a batch script is no step, or one of a special number.
+    assert find_shard(None, task) == (0, 1)
+    assert find_shard(None, {**task, "SLURM_STEP_ID": "4294967291"}) == (0, 1)
     assert find_shard(None, {}) == (0, 1)
 
 

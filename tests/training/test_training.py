@@ -13,7 +13,7 @@ from torch.utils.data import IterableDataset
 from mgdm_audio.networks import BandDenoiser, build_network, check_top
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.ema import EMA
-from mgdm_audio.training.loop import TrainingDiverged
+from mgdm_audio.training.loop import TrainingDiverged, train
 from mgdm_audio.training.loss import level_loss, log_loss, mixture_loss, relative_loss
 from mgdm_audio.training.noise import NoiseLevels, two_level_noise
 from mgdm_audio.training.optimizer import orthogonalise
@@ -125,6 +125,11 @@ def test_what_cannot_be_trained_is_refused(config, tmp_path, prior, frozen, mess
     changed["training"] = dataclasses.replace(config["training"], frozen=frozen)
     with pytest.raises(ValueError, match=message):
         run(changed, tmp_path / "run")
+
+
+def test_half_precision_is_refused(config, tmp_path):
+    with pytest.raises(ValueError, match=r"16-mixed .* use bf16-mixed or 32-true"):
+        train(config, tmp_path, precision="16-mixed")
 
 
 @pytest.mark.parametrize("name", ["band", "band-plain"])

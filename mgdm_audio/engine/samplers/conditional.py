@@ -64,23 +64,24 @@ def conditional(
 
     def init(noise: Tensor) -> ConditionalState:
         likelihood.residual(noise)  # fails here, not in the network, if the shapes disagree
-        x = (y / noise.shape[1]).expand(noise.shape)
+        x = (y.to(noise.dtype) / noise.shape[1]).expand(noise.shape)
         x = x + initial * centre(noise) if initial > 0 else x.contiguous()
         return ConditionalState(x, x)
 
     def step(state: ConditionalState, at: Step) -> tuple[ConditionalState, Info]:
         calls = Calls(denoise)
         sources = state.x.shape[1]
+        part = y.to(state.x.dtype) / sources
         known = torch.full((len(state.x),), likelihood.sigma_y / math.sqrt(sources))
         x0 = calls(state.x, at.sigma, known.to(state.x))
         ratio = at.below / at.sigma
         std = churn * at.below * math.sqrt(max(1 - ratio**2, 0.0))
         keep = math.sqrt(max(at.below**2 - std**2, 0.0)) / at.sigma
-        x = y / sources + centre(x0 + spread(keep, x0) * (state.x - x0))
+        x = part + centre(x0 + spread(keep, x0) * (state.x - x0))
         if std > 0:
             x = x + std * centre(at.noise.normal(x.shape))
         if project:
-            x0 = y / sources + centre(x0)
+            x0 = part + centre(x0)
         return ConditionalState(x0, x), calls.info()
 
     return Sampler(init, step, from_noise=initial > 0)

@@ -23,6 +23,7 @@ def msdm_dirac(
     constrained: int = 0,
     churn: float = 20.0,
     resamplings: int = 1,
+    constrain_last: bool = True,
 ) -> Sampler:
     """MSDM with a Dirac likelihood: one source is what the others leave of the mixture.
 
@@ -37,6 +38,9 @@ def msdm_dirac(
         churn: noise injected before every step, ``gamma = min(churn / levels, sqrt(2) - 1)``
             (Karras et al. 2022, algorithm 2). Paper: 20.
         resamplings: times a level is repeated, with forward noise in between.
+        constrain_last: whether the estimate keeps the mixture exactly. The authors' released code
+            returns it as the last Euler step leaves it, up to that step's error, which halves what
+            the constrained source has of the others' errors.
 
     Raises:
         TypeError: if the likelihood is not a :class:`MixtureSum`.
@@ -47,7 +51,7 @@ def msdm_dirac(
 
     def constrain(x: Tensor) -> Tensor:
         x = x.clone()
-        x[:, constrained] += (y - x.sum(1, keepdim=True))[:, 0]
+        x[:, constrained] += (y.to(x.dtype) - x.sum(1, keepdim=True))[:, 0]
         return x
 
     def derivative(x: Tensor, x0: Tensor, sigma: float) -> Tensor:
@@ -55,7 +59,13 @@ def msdm_dirac(
         return flow - flow[:, constrained : constrained + 1]
 
     sampler = _stochastic_euler(
-        denoise, likelihood, constrain, derivative, churn=churn, resamplings=resamplings
+        denoise,
+        likelihood,
+        constrain,
+        derivative,
+        churn=churn,
+        resamplings=resamplings,
+        constrain_last=constrain_last,
     )
 
     def init(noise: Tensor) -> ChainState:
@@ -83,7 +93,9 @@ def msdm_gaussian(
         denoise: the prior.
         likelihood: the mixture (its ``sigma_y`` is not used).
         gamma: standard deviation of the likelihood in units of the level. The Euler step is stable
-            while ``K / gamma^2`` times the relative change of level stays under 2.
+            while ``K / gamma^2`` times the relative change of level stays under 2. The authors'
+            released code has half of this likelihood's gradient, so its ``gamma`` is this one over
+            ``sqrt(2)``.
         churn, resamplings: as for :func:`msdm_dirac`.
 
     Raises:
@@ -109,6 +121,7 @@ def _stochastic_euler(
     *,
     churn: float,
     resamplings: int,
+    constrain_last: bool = True,
 ) -> Sampler:
     """Stochastic Euler over a modified derivative, with resampling."""
     whole(1, resamplings=resamplings)
@@ -129,7 +142,7 @@ def _stochastic_euler(
                 x = x + math.sqrt(hat**2 - at.sigma**2) * at.noise.normal(x.shape)
             x = constrain(x)
             x = x + (at.below - hat) * derivative(x, calls(x, hat), hat)
-        # Both derivatives keep the mixture only up to the step's error: say so in the estimate.
-        return ChainState(constrain(x), x), calls.info()
+        # Both derivatives keep the mixture only up to the step's error.
+        return ChainState(constrain(x) if constrain_last else x, x), calls.info()
 
     return Sampler(init, step)

@@ -54,7 +54,8 @@ def reddiff(
     def init(noise: Tensor) -> RedDiffState:
         start(likelihood, noise)
         if isinstance(likelihood, LinearGaussian):
-            x0 = likelihood.pinv(likelihood.observation, noise).expand(noise.shape)
+            y = likelihood.observation.to(noise.dtype)
+            x0 = likelihood.pinv(y, noise).expand(noise.shape)
         else:
             # Unit noise: a start at a symmetric point, such as 0, can be a stationary point.
             x0 = noise / noise.std()

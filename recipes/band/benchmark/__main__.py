@@ -146,7 +146,8 @@ def main(
             click.echo(f"{doing}: {mean:.2f} dB ({clock.remaining()})")
         bss = (
             f"BSS Eval v4 (museval), {' / '.join(METRICS)} in dB, on the middle {bss_seconds:g} s: "
-            "medians over frames of 1 s, then over tracks."
+            "medians over frames of 1 s, then over tracks. A frame counts if all stems and "
+            "estimates sound in it, which in museval is so for all stems or none."
         )
         sections.append(Section(part.title(), results, bss))
     made = [*folders.values(), songs]
