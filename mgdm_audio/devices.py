@@ -44,6 +44,15 @@ def autocast(device: torch.device) -> AbstractContextManager:
     return nullcontext()
 
 
+@contextmanager
+def single(device: torch.device) -> Iterator[None]:
+    """float32 throughout, whatever the caller has: no autocast, and no TF32 in convolutions."""
+    cudnn = torch.backends.cudnn
+    kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+    with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
+        yield
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies bfloat16."""
     if device.type == "cuda":

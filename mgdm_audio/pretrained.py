@@ -6,7 +6,6 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from .devices import autocast, pick_device, require_compiler
+from .devices import autocast, pick_device, require_compiler, single
 from .errors import PriorError
 from .networks import build_network, check_top
 
@@ -91,7 +90,7 @@ class NetworkDenoiser:
     def __call__(
         self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None
     ) -> Tensor:
-        with autocast(self.device) if self.precision == "auto" else nullcontext():
+        with autocast(self.device) if self.precision == "auto" else single(self.device):
             if self.conditional:
                 return self.network(x, sigma, sigma_mix)
             return self.network(x, sigma)
@@ -122,7 +121,8 @@ def load_prior(
         device: as `mgdm_audio.devices.pick_device` takes it.
         compiled: compile the network at its first calls (`torch.compile`), which takes minutes and
             needs a C++ compiler, on CUDA Triton.
-        precision: ``"auto"``, bfloat16 where the device multiplies it, or ``"float32"``.
+        precision: ``"auto"``, bfloat16 where the device multiplies it, or ``"float32"``, which is
+            not TF32 either.
 
     Raises:
         ValueError: an unknown precision.

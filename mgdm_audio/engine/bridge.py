@@ -68,5 +68,5 @@ def from_variance_preserving(denoise_vp, x: Tensor, sigma: Level) -> Tensor:
         x: ``x_0 + sigma n``, ``[B, ...]``.
         sigma: scalar or ``[B]``.
     """
-    sigma = torch.as_tensor(sigma, device=x.device)
+    sigma = torch.as_tensor(sigma).to(x.dtype).to(x.device)
     return denoise_vp(x / spread((1 + sigma**2).sqrt(), x), sigma)

@@ -1,7 +1,7 @@
 """Figures of merit for separated stems: SI-SDR (improvement), BSS Eval v4, tables and plots.
 
-Importing this package needs neither museval nor matplotlib; `bss_eval` and the plots say so if
-they are missing.
+Importing this package needs neither museval nor matplotlib nor scipy; `bss_eval`, the plots and
+intervals say so if they are missing.
 """
 
 from .bss_eval import EvaluationError, bss_eval, bss_medians

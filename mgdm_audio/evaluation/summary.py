@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .bss_eval import EvaluationError
 from .windows import Silent, WindowScores, counted
 
 _RESAMPLES = 2000
@@ -49,6 +50,9 @@ def summarise(
         names: of the K stems.
         silent: "skip" or "include", see `mgdm_audio.evaluation.windows`.
         seed: of the bootstrap.
+
+    Raises:
+        EvaluationError: there are three tracks or more, and scipy is missing.
     """
     shape = (len(tracks), len(names))
     total, count = np.zeros(shape), np.zeros(shape)
@@ -87,7 +91,12 @@ def _interval(mean: float, spread: np.ndarray, tracks: int) -> Interval:
     known = spread[~np.isnan(spread)]
     if tracks < _FEWEST or not len(known):
         return Interval(float(mean), float("nan"), float("nan"))
-    from scipy.stats import norm, t  # a second, for programs that need no interval
+    try:
+        from scipy.stats import norm, t  # a second, for programs that need no interval
+    except ImportError as error:
+        raise EvaluationError(
+            f"intervals need scipy ({error}): pip install 'mgdm-audio[evaluation]'."
+        ) from error
 
     low, high = np.percentile(known, (2.5, 97.5))
     wider = t.ppf(0.975, tracks - 1) / norm.ppf(0.975) * math.sqrt(tracks / (tracks - 1))

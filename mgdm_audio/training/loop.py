@@ -107,7 +107,7 @@ def train(
     check_sets(config)
     measure = LOSSES[options.loss]
     by_clock, end = (True, seconds) if seconds else (False, steps or options.steps)
-    if "16" in precision and not precision.startswith("bf16"):
+    if "16" in str(precision) and "bf16" not in str(precision):
         raise ValueError(
             f"precision {precision} needs scaled losses, which this loop has not; use bf16-mixed "
             "or 32-true"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything that the band prior's card says of its weights, measured anew: one file a table in OUT.
+# The tables of the band prior's card that say how good its weights are, measured anew: SI-SDRi of all sets,
+# of recordings and of panned and detuned music, confusion, missing stems. One file a table in OUT.
 #
 #   recipes/band/figures.sh OUT RECORDINGS [PRIOR]
 #

@@ -225,7 +225,7 @@ def _separate(
 def _fail(failed: list[str]) -> None:
     """Exit with what went wrong, if anything did."""
     if failed:
-        raise LayoutError("\n".join([f"{len(failed)} rows failed:", *failed]))
+        raise SystemExit("\n".join(f"error: {line}" for line in failed))
 
 
 def _choose(names: tuple[str, ...], rows_file: Path) -> list[Row]:

@@ -1,5 +1,7 @@
 """The command as a shell sees it: exit status, stdout, stderr, files."""
 
+import errno
+import gc
 import inspect
 import json
 import os
@@ -9,6 +11,8 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import nullcontext
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +21,7 @@ import torch
 
 import mgdm_audio
 from mgdm_audio import pretrained, separator
-from mgdm_audio.cli import command, main
+from mgdm_audio.cli import command, main, output
 from mgdm_audio.cli.ends import ENDS
 from mgdm_audio.engine import SAMPLERS
 from mgdm_audio.hyperparameters import parse_options
@@ -686,3 +690,40 @@ with leave_on_interrupt():
 assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_click_is_given_the_command_line_to_expand(monkeypatch):
+    """Windows' shells leave ``*.mp3`` to the program; click sees to it where it is given None."""
+    given = []
+    monkeypatch.setattr(command.command, "main", lambda args, **_: given.append(args) or 0)
+    for arguments in (None, ["x.wav"]):
+        with pytest.raises(SystemExit):
+            main(arguments)
+    assert given == [None, ["x.wav"]]
+
+
+@pytest.mark.parametrize(("system", "closed"), [("nt", True), ("posix", False)])
+def test_a_closed_pipe_on_windows_is_no_error(monkeypatch, system, closed):
+    def echo(_):
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr("click.echo", echo)
+    fake = SimpleNamespace(
+        name=system, open=os.open, devnull=os.devnull, O_WRONLY=os.O_WRONLY, dup2=swallowed
+    )
+    monkeypatch.setattr(output, "os", fake)
+    monkeypatch.setattr("sys.stdout", SimpleNamespace(fileno=lambda: 1))
+    with nullcontext() if closed else pytest.raises(OSError, match="Invalid"):
+        output.show("x")
+
+
+def swallowed(source, _):
+    os.close(source)
+
+
+def test_a_program_that_has_torch_keeps_its_garbage_collectable():
+    before = gc.get_freeze_count()
+    with command.uncollected():
+        pass
+    assert gc.get_freeze_count() == before
+    assert gc.isenabled()

@@ -39,8 +39,8 @@ def msdm_dirac(
             (Karras et al. 2022, algorithm 2). Paper: 20.
         resamplings: times a level is repeated, with forward noise in between.
         constrain_last: whether the estimate keeps the mixture exactly. The authors' released code
-            returns it as the last Euler step leaves it, up to that step's error, which halves what
-            the constrained source has of the others' errors.
+            returns it as the last Euler step leaves it, up to that step's error: of four sources, a
+            silent one that is constrained then has half the error.
 
     Raises:
         TypeError: if the likelihood is not a :class:`MixtureSum`.
