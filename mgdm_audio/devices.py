@@ -45,7 +45,7 @@ def autocast(device: torch.device) -> AbstractContextManager:
 
 
 @contextmanager
-def single(device: torch.device) -> Iterator[None]:
+def full_precision(device: torch.device) -> Iterator[None]:
     """float32 throughout, whatever the caller has: no autocast, and no TF32 in convolutions."""
     cudnn = torch.backends.cudnn
     kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from .devices import autocast, pick_device, require_compiler, single
+from .devices import autocast, full_precision, pick_device, require_compiler
 from .errors import PriorError
 from .networks import build_network, check_top
 
@@ -90,7 +90,7 @@ class NetworkDenoiser:
     def __call__(
         self, x: Tensor, sigma: Tensor | float, sigma_mix: Tensor | float | None = None
     ) -> Tensor:
-        with autocast(self.device) if self.precision == "auto" else single(self.device):
+        with autocast(self.device) if self.precision == "auto" else full_precision(self.device):
             if self.conditional:
                 return self.network(x, sigma, sigma_mix)
             return self.network(x, sigma)

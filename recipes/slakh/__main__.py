@@ -40,7 +40,7 @@ precision_option = click.option(
     type=click.Choice(PRECISIONS),
     default="float32",
     show_default=True,
-    help="auto: bfloat16 where the device multiplies it, faster and good to about 40 dB.",
+    help="auto: bfloat16 where the device multiplies it: faster, less exact.",
 )
 partial_option = click.option(
     "--allow-partial", is_flag=True, help="Go on although the split has tracks missing."
