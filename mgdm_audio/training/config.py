@@ -31,8 +31,8 @@ class TrainingConfig:
     ema: float = 0.998
     workers: int = 1
     seed: int = 0
-    # "relative"; "level", for plain priors; "log", which counts decibels; "mixture", for the top
-    # noise level alone: see `loss.LOSSES`
+    # "relative"; "level", for plain priors; "log", which counts decibels; "mixture", of examples
+    # that start from it, and "relative" of all others: see `loss`
     loss: str = "relative"
     noise: dict = field(default_factory=dict)
     # Conditional examples at the highest level start where a separation does, from the mixture

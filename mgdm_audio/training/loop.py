@@ -94,7 +94,7 @@ def train(
 
     Raises:
         ValueError: both `steps` and `seconds` are given, the loss or a frozen part is unknown, the
-            loss is not for such noise levels, the weights of a frozen part are not given, the
+            loss needs `mean_start`, the weights of a frozen part are not given, the
             network is made for another `sigma_max`, the precision is half, or a validation set
             cannot be read.
         TrainingDiverged: the loss is not finite. The state of the last save is kept.
@@ -105,7 +105,7 @@ def train(
     if options.loss not in LOSSES:
         raise ValueError(f"unknown loss {options.loss!r}, expected {' or '.join(LOSSES)}")
     check_sets(config)
-    measure = LOSSES[options.loss]
+    at_start, elsewhere = LOSSES[options.loss]
     by_clock, end = (True, seconds) if seconds else (False, steps or options.steps)
     if "16" in str(precision) and "bf16" not in str(precision):
         raise ValueError(
@@ -120,12 +120,8 @@ def train(
         mixed.convert_input = lambda data: data
     fabric.launch()
     levels = NoiseLevels(prior["sigma_min"], prior["sigma_max"], **options.noise)
-    lower = levels.conditional or levels.partial or levels.plain
-    if options.loss == "mixture" and (lower or not options.mean_start):
-        raise ValueError(
-            "the loss 'mixture' is for the highest noise level alone: set mean_start, and all of "
-            "[training.noise] but top to 0"
-        )
+    if options.loss == "mixture" and not options.mean_start:
+        raise ValueError("the loss 'mixture' is for examples that start from it: set mean_start")
 
     fabric.seed_everything(options.seed, verbose=False)  # initial weights, the same in all ranks
     net = build_network(prior["network"], len(prior["sources"]), **config.get("network", {}))
@@ -174,13 +170,13 @@ def train(
         generator.manual_seed((options.seed * 1_000_003 + step) * 4096 + fabric.global_rank)
         sigma, sigma_mix = levels.sample(len(clean), generator)
         noisy = clean + two_level_noise(clean.shape, sigma, sigma_mix, generator)
-        if options.mean_start:
-            start = ((sigma == levels.sigma_max) & (sigma_mix == 0)).view(-1, 1, 1)
-            noisy = torch.where(start, clean.mean(1, keepdim=True), noisy)
+        start = options.mean_start & (sigma == levels.sigma_max) & (sigma_mix == 0)
+        noisy = torch.where(start.view(-1, 1, 1), clean.mean(1, keepdim=True), noisy)
         with torch.no_grad():
             wiener = net.wiener(noisy, sigma, sigma_mix)
             expected = net.expected_error(sigma, sigma_mix)
-        loss = measure(model(noisy, sigma, sigma_mix), wiener, clean, expected).mean()
+        given = model(noisy, sigma, sigma_mix), wiener, clean, expected
+        loss = torch.where(start.view(-1, 1), at_start(*given), elsewhere(*given)).mean()
         if fabric.world_size > 1 or not loss.requires_grad:
             # A cascade's second network may have had no part in it, but other processes wait for
             # gradients of all.

@@ -62,7 +62,8 @@ def mixture_loss(estimate: Tensor, wiener: Tensor, clean: Tensor, expected: Tens
     unit depends on the mixture alone, which the network knows: the minimiser is the posterior mean,
     and loud and quiet passages count alike all the same.
 
-    For conditional examples at the highest level, where `wiener` is a filtered mixture.
+    For conditional examples at the highest level, where `wiener` is a filtered mixture. At others
+    the noisy stems tell more, and `LOSSES` pairs it with `relative_loss`.
 
     Shape: as `relative_loss`.
     """
@@ -74,9 +75,10 @@ def mixture_loss(estimate: Tensor, wiener: Tensor, clean: Tensor, expected: Tens
     return error / (unit.detach() + 1e-14)
 
 
+#: By name: the loss of examples that start from the mixture, and of all others.
 LOSSES = {
-    "relative": relative_loss,
-    "level": level_loss,
-    "log": log_loss,
-    "mixture": mixture_loss,
+    "relative": (relative_loss, relative_loss),
+    "level": (level_loss, level_loss),
+    "log": (log_loss, log_loss),
+    "mixture": (mixture_loss, relative_loss),
 }

@@ -7,7 +7,8 @@ from safetensors.torch import save_file
 
 from mgdm_audio.networks import build_network
 from mgdm_audio.training.__main__ import main
-from mgdm_audio.training.loop import train
+from mgdm_audio.training.loop import TrainingDiverged, train
+from mgdm_audio.training.loss import LOSSES
 from mgdm_audio.training.schedule import Stopwatch, cool, learning_rate, warm
 
 from .toy import run
@@ -138,11 +139,22 @@ def test_the_level_loss_trains(config, tmp_path):
     assert run(config, tmp_path / "run", steps=3)["step"] == 3
 
 
-def test_the_mixture_loss_is_for_the_highest_level_alone(config, tmp_path):
+def test_the_mixture_loss_is_for_examples_that_start_from_it(config, tmp_path, monkeypatch):
     object.__setattr__(config["training"], "loss", "mixture")
-    with pytest.raises(ValueError, match="highest noise level alone: set mean_start"):
+    with pytest.raises(ValueError, match="start from it: set mean_start"):
         train(config, tmp_path)
-    alone = {"top": 1.0, "conditional": 0.0, "partial": 0.0, "plain": 0.0}
-    object.__setattr__(config["training"], "noise", alone)
     object.__setattr__(config["training"], "mean_start", True)
-    assert run(config, tmp_path / "run", steps=3)["step"] == 3
+    # In place of the loss at the start one that ends the run.
+    infinite = (
+        lambda estimate, *_: torch.full_like(estimate[..., 0], torch.inf),
+        LOSSES["mixture"][1],
+    )
+    monkeypatch.setitem(LOSSES, "mixture", infinite)
+    lower = {"top": 0.0, "conditional": 0.4, "partial": 0.3, "plain": 0.3}
+    object.__setattr__(config["training"], "noise", lower)
+    assert run(config, tmp_path / "lower", steps=3)["step"] == 3
+    object.__setattr__(config["training"], "noise", {**dict.fromkeys(lower, 0.0), "top": 1.0})
+    with pytest.raises(TrainingDiverged, match="loss inf"):
+        run(config, tmp_path / "top", steps=3)
+    monkeypatch.undo()
+    assert run(config, tmp_path / "undone", steps=3)["step"] == 3
