@@ -20,6 +20,9 @@ from .sounds.bank import Bank, sound_bank, training_pack
 from .splits import song_seed
 from .wall import LOUD_STYLES, loud_effects, loud_song
 
+#: Draws of an item, and the peak from which on a stem sounds in it.
+TRIES, AUDIBLE = 12, 1e-3
+
 
 class BandDataset(IterableDataset):
     """Crops of generated songs, ``[4, T]`` float32: bass, drums, guitar, piano.
@@ -52,6 +55,9 @@ class BandDataset(IterableDataset):
         speed: half of the songs are played back faster or slower, and so higher or lower, by up to
             this many semitones: sounds in between those that the instruments have.
         loud: share of the songs, 0 to 1, that are by loud bands, see `wall`; only by our composer.
+        full: share of the items, 0 to 1, that are drawn again until all four stems sound in them,
+            and the others until two do, if some of `TRIES` find that; 0 takes what comes, which is
+            silence at times.
         compose: called as ``compose(seed, seconds) -> Song``; None takes our composer.
 
     Raises:
@@ -81,6 +87,7 @@ class BandDataset(IterableDataset):
         production: bool = False,
         speed: float = 0.0,
         loud: float = 0.0,
+        full: float = 0.0,
         compose: Callable[[int, float], Song] | None = None,
     ):
         if seconds > song_seconds:
@@ -91,6 +98,8 @@ class BandDataset(IterableDataset):
             raise ValueError(f"speed must be 0 to 12 semitones, not {speed:g}")
         if not 0 <= loud <= 1:
             raise ValueError(f"loud must be a share between 0 and 1, not {loud:g}")
+        if not 0 <= full <= 1:
+            raise ValueError(f"full must be a share between 0 and 1, not {full:g}")
         if loud and compose is not None:
             raise ValueError("loud songs are by our composer: loud and compose exclude each other")
         if compose is None:
@@ -101,7 +110,7 @@ class BandDataset(IterableDataset):
         self.share_alike, self.weights = share_alike, weights
         self.song_seconds, self.crops, self.window = song_seconds, crops, window
         self.remix, self.gain, self.effects = remix, gain, effects
-        self.production, self.speed, self.loud = production, speed, loud
+        self.production, self.speed, self.loud, self.full = production, speed, loud, full
         self.compose = compose
         self.bank()  # what is missing is said here, not by a worker
 
@@ -160,6 +169,15 @@ class BandDataset(IterableDataset):
 
     def _crop(self, lane: int, number: int, songs: list[np.ndarray]) -> np.ndarray:
         rng = np.random.default_rng([self.seed, lane, number, 2])
+        chance = np.random.default_rng([self.seed, lane, number, 6])
+        wanted = 0 if not self.full else 4 if chance.random() < self.full else 2
+        for _ in range(TRIES):
+            crop = self._draw(rng, songs)
+            if (np.abs(crop).max(1) > AUDIBLE).sum() >= wanted:
+                break
+        return limit(crop)
+
+    def _draw(self, rng: np.random.Generator, songs: list[np.ndarray]) -> np.ndarray:
         mixed = rng.random() < self.remix
         picks = rng.integers(len(songs), size=4) if mixed else [rng.integers(len(songs))] * 4
         crop = np.empty((4, self.length), np.float32)
@@ -171,4 +189,4 @@ class BandDataset(IterableDataset):
             first = int(offset * (len(stem) - self.length + 1))
             gain = rng.choice((-1, 1)) * 10 ** (rng.normal(0, self.gain) / 20)
             crop[i] = stem[first : first + self.length] * np.float32(gain)
-        return limit(crop)
+        return crop

@@ -141,6 +141,27 @@ def test_half_of_the_songs_play_at_another_speed_all_stems_alike():
         small(speed=-1.0)
 
 
+def test_items_in_which_all_stems_sound():
+    """Of songs whose piano plays in the first half, and whose drums rest in two songs of three."""
+
+    def song(seed: int, seconds: float) -> Song:
+        parts = little_song(seed, seconds).parts
+        kept = [p for p in parts if p.stem not in ("piano", "drums") or seed % 3 == 0]
+        piano = [Part("piano", 0, [Note(0.0, seconds / 2, 60, 90)])]
+        return Song([p for p in kept if p.stem != "piano"] + piano, seconds)
+
+    def counts(**options):
+        items = islice(small(compose=song, **options), 60)
+        return np.array([int((item.abs().amax(1) > 1e-3).sum()) for item in items])
+
+    some, most = counts(), counts(full=0.9)
+    assert (some == 4).mean() < 0.4
+    assert (most == 4).mean() > (some == 4).mean() + 0.25
+    assert most.min() >= 2
+    with pytest.raises(ValueError, match="full must be a share"):
+        small(full=1.5)
+
+
 def test_too_long_items_are_refused():
     with pytest.raises(ValueError, match=r"5\.0 s do not fit"):
         small(seconds=5.0)

@@ -127,6 +127,15 @@ def test_sampled_instruments_are_in_tune_and_follow_the_bend(kind, semitones, re
 
 
 @needs_font
+def test_no_part_sounds_on_in_the_next_one():
+    late = Part("guitar", 24, [Note(0.5, 0.4, A4, 100)])
+    first = Font(FONT, RATE).play(late, SECOND)
+    font = Font(FONT, RATE)
+    font.play(Part("piano", 0, [Note(0.9, 0.5, 40, 127)]), SECOND)
+    np.testing.assert_array_equal(font.play(late, SECOND), first)
+
+
+@needs_font
 def test_fonts_follow_the_bend():
     for semitones in (2.0, -5.0):
         bend = [Bend(0.0, semitones)]

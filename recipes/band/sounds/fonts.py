@@ -26,6 +26,8 @@ PACKAGES = {
 }
 
 MAX_VOICES = 64
+#: A second over the time in which the synthesiser fades voices that were ended: twice its 10 ms.
+FADE = 50
 DRUM_CHANNEL = 9
 
 
@@ -110,6 +112,7 @@ class Font:
         if now < length:
             font.render(raw[4 * now :])
         font.channel_sounds_off(channel)
+        font.render(bytearray(4 * (self.samplerate // FADE)))  # or the next part begins with it
         return audio
 
 
