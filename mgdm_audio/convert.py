@@ -13,10 +13,12 @@ their hyper-parameters; a pickled module is made of them) become inert placehold
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import pickle
 import shlex
 import sys
+import zipfile
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -24,6 +26,7 @@ from typing import Any
 
 import click
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -88,10 +91,20 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if not path.is_file():
         raise PriorError(f"{path}: no such file.")
     try:
+        with open(path, "rb") as file:
+            recent = zipfile.is_zipfile(file)
+        if not recent:
+            raise PriorError(
+                f"{path}: cannot be read as PyTorch weights, as PyTorch has written them since "
+                "1.6. If it was downloaded, check that the download is complete and unpacked from "
+                "its archive; if it is older, load it in its own program and save it again."
+            )
         unknown = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         inert = [(type("Inert", (_Placeholder,), {}), name) for name in unknown]
         with torch.serialization.safe_globals(inert):
             content = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except OSError as error:
+        raise PriorError(f"{path}: cannot be read ({error.strerror}).") from error
     except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "empty file"
         raise PriorError(
@@ -201,6 +214,10 @@ def convert(
             holds a prior already.
     """
     paths, out = [Path(p) for p in checkpoints], Path(out)
+    sources = check_names(sources)
+    for name, value in (("sample rate", samplerate), ("segment", segment)):
+        if not 0 < value < math.inf:
+            raise PriorError(f"the {name} must be positive and finite, not {value:g}.")
     if len(paths) not in (1, len(sources)):
         raise PriorError(
             f"expected one checkpoint, or one for each of {', '.join(sources)}; got {len(paths)}."
@@ -224,11 +241,6 @@ def convert(
         options = found
     options = {"independent": independent, **options}
     _check_fit(weights, options, len(sources), ", ".join(map(str, paths)))
-    out.mkdir(parents=True, exist_ok=True)
-    target, part = out / WEIGHTS, out / f"{WEIGHTS}.part"
-    save_file({name: t.contiguous() for name, t in weights.items()}, part)
-    digest = _sha256(part)
-    os.replace(part, target)
     prior = {
         "name": out.name,
         "samplerate": samplerate,
@@ -238,11 +250,45 @@ def convert(
         "sigma_max": sigmas[1],
         "network": "unet1d",
     }
-    (out / CARD).write_text(_card(paths, sources, weights, independent), encoding="utf-8")
-    # last, because a folder with a configuration is a prior
-    text = _toml({"prior": prior, "network": options, "weights": {"sha256": digest}})
-    (out / CONFIG).write_text(text, encoding="utf-8")
+    card = _card(paths, sources, weights, independent)
+    try:
+        _write(out, weights, card, {"prior": prior, "network": options})
+    except (OSError, SafetensorError) as error:
+        raise PriorError(
+            f"{out}: cannot be written ({getattr(error, 'strerror', None) or error}); "
+            "choose another folder."
+        ) from error
     return out
+
+
+def check_names(sources: Sequence[str]) -> tuple[str, ...]:
+    """Names of stems without spaces around them.
+
+    Raises:
+        PriorError: one is empty, no file name, or there twice; or the name of what no stem has.
+    """
+    names = tuple(name.strip() for name in sources)
+    for name in names:
+        if not name or "/" in name or "\\" in name or name == "residual":
+            raise PriorError(f"{name!r} is no name for a stem; name them like bass,drums.")
+    if len(set(names)) < len(names):
+        raise PriorError(f"a name comes twice: {', '.join(names)}; each stem needs its own.")
+    return names
+
+
+def _write(out: Path, weights: Mapping[str, Tensor], card: str, tables: dict) -> None:
+    """The folder of a prior, its configuration last: a folder that has one is a prior."""
+    out.mkdir(parents=True, exist_ok=True)
+    part = out / f"{WEIGHTS}.part"
+    try:
+        save_file({name: t.contiguous() for name, t in weights.items()}, part)
+        digest = _sha256(part)
+        os.replace(part, out / WEIGHTS)
+    finally:
+        part.unlink(missing_ok=True)
+    (out / CARD).write_text(card, encoding="utf-8")
+    text = _toml({**tables, "weights": {"sha256": digest}})
+    (out / CONFIG).write_text(text, encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:

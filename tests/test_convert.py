@@ -1,6 +1,7 @@
 """Conversion of checkpoints, written here as Lightning and plain PyTorch write them."""
 
 import collections
+import errno
 import hashlib
 import pickle
 import shlex
@@ -280,5 +281,52 @@ def test_command_line(tmp_path, capsys):
     assert "holds a prior already" in again.output
     two = CliRunner().invoke(main, [str(path), str(path), str(tmp_path / "x")])
     assert "expected one checkpoint, or one for each of bass" in two.output
+    spaced = CliRunner().invoke(
+        main, [str(path), str(tmp_path / "z"), "--sources", "bass, drums, guitar, piano"]
+    )
+    assert spaced.exit_code == 0
+    assert load_prior(tmp_path / "z", "cpu").sources == SOURCES
     lost = CliRunner().invoke(main, [str(tmp_path / "no.ckpt"), str(tmp_path / "x")])
     assert "no such file" in lost.output
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"sources": ("bass", "", "guitar", "piano")}, "'' is no name for a stem"),
+        ({"sources": ("bass", "a/b", "guitar", "piano")}, "'a/b' is no name for a stem"),
+        ({"sources": ("bass", "residual", "guitar", "piano")}, "'residual' is no name"),
+        ({"sources": ("bass", "drums", "drums ", "piano")}, "a name comes twice"),
+        ({"samplerate": 0}, "the sample rate must be positive and finite, not 0"),
+        ({"segment": -1.0}, "the segment must be positive and finite, not -1"),
+    ],
+)
+def test_settings_that_make_no_prior(tmp_path, options, told):
+    path = save(tmp_path / "a.ckpt", random_unet(4, 0))
+    with pytest.raises(PriorError, match=told):
+        convert([path], tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
+    path = save(tmp_path / "a.ckpt", random_unet(4, 0))
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(PriorError, match=r"cannot be written .* choose another folder"):
+        convert([path], tmp_path / "file" / "out")
+
+    def full(_, part):
+        part.write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("mgdm_audio.convert.save_file", full)
+    with pytest.raises(PriorError, match=r"cannot be written \(No space left on device\)"):
+        convert([path], tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_checkpoints_of_old_pytorch_say_what_to_do(tmp_path):
+    torch.save(
+        random_unet(4, 0).state_dict(), tmp_path / "o.pt", _use_new_zipfile_serialization=False
+    )
+    with pytest.raises(PriorError, match=r"o\.pt: cannot be read.* save it again"):
+        read_checkpoint(tmp_path / "o.pt")
