@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 
 
-def convert_first(path: Path) -> str:
+def convert_first(path: Path, options: str = "") -> str:
     """The end of a sentence: a command that writes the file anew, beside it."""
     files = (shlex.quote(str(name)) for name in (path, path.with_suffix(".converted.wav")))
-    return f"convert it first, e.g. ffmpeg -i {' '.join(files)}"
+    return f"convert it first, e.g. ffmpeg {options and options + ' '}-i {' '.join(files)}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 import threading
@@ -18,6 +17,7 @@ import soundfile
 from ..errors import AudioFileError
 from . import flac, mp3
 from .advice import convert_first
+from .containers import is_chained, is_cut
 from .postpone import postponed
 
 #: Endings that a folder is searched for; a file given by name may have any.
@@ -126,7 +126,7 @@ def read_audio(
                 "fetch the file again, or separate a part of it with --start and --duration."
             ) from error
         whole = first + count == frames
-        missing = _missing_tail(path, file) if whole else None
+        missing = is_cut(path, file) if whole else None
     if audio.shape[1] < count or missing:
         readable = (first + audio.shape[1]) / rate
         raise AudioFileError(
@@ -154,9 +154,11 @@ def _read(
     audio = np.empty((file.channels, count), np.float32)
     lead = MP3_LEAD if file.format == "MP3" else 0
     done = 0
+    _go_to(file, first)
     while done < count:
         before = min(lead, first + done)
-        file.seek(first + done - before)
+        if before:
+            file.seek(first + done - before)
         size = before + min(BLOCK, count - done)
         block = file.read(size, dtype="float32", always_2d=True)[before:]
         if not len(block):
@@ -165,6 +167,14 @@ def _read(
         done += len(block)
         between()
     return audio[:, :done]
+
+
+def _go_to(file: soundfile.SoundFile, frame: int) -> None:
+    if file.seekable():
+        file.seek(frame)
+        return
+    while frame > 0 and (passed := len(file.read(min(frame, BLOCK)))):  # as in old codecs' files
+        frame -= passed
 
 
 @contextmanager
@@ -191,6 +201,11 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, int]:
             raise AudioFileError(f"{path}: not a regular file; write the audio to one first.")
         if status.st_size == 0:
             raise AudioFileError(f"{path}: the file is empty.")
+        if path.suffix.lower() == ".raw":
+            raise AudioFileError(
+                f"{path}: raw samples do not tell their rate, channels and format; "
+                f"{convert_first(path, '-f s16le -ar 44100 -ac 2')}, with what they have"
+            )
         with _without_notes(), postponed():
             return _measured(path)
     except soundfile.LibsndfileError as error:
@@ -211,6 +226,12 @@ def _measured(path: Path) -> tuple[soundfile.SoundFile, int]:
         file.close()
         return _counted(path, *whole)
     if file.frames < ENDLESS:
+        if file.format == "OGG" and is_chained(path):
+            file.close()
+            raise AudioFileError(
+                f"{path}: several Ogg streams in a row, of which only the first would be read; "
+                f"{convert_first(path)}"
+            )
         return file, file.frames
     file.close()
     content = flac.with_length(path) if file.format == "FLAC" else None
@@ -220,8 +241,10 @@ def _measured(path: Path) -> tuple[soundfile.SoundFile, int]:
     return file, file.frames
 
 
-def _counted(path: Path, content: BinaryIO, frames: int) -> tuple[soundfile.SoundFile, int]:
+def _counted(path: Path, content: BinaryIO, frames: int | None) -> tuple[soundfile.SoundFile, int]:
     file = soundfile.SoundFile(content)
+    if frames is None:
+        return file, file.frames
     if file.frames < frames:  # it guesses the length of layers I and II anyhow
         file.close()
         raise AudioFileError(
@@ -260,36 +283,3 @@ def _without_notes() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def _missing_tail(path: Path, file: soundfile.SoundFile) -> bool:
-    """Whether the container promises more data than the file has.
-
-    libsndfile shortens such files silently: for chunked formats its log says so, Ogg is looked at
-    here. A WAV of unknown length (written to a pipe) promises the largest number and is fine.
-    """
-    if file.format in ("OGG",):
-        return _ogg_is_cut(path)
-    for promised, present in re.findall(r"(?:data|SSND)\s*: (\d+) \(should be (\d+)\)", _log(file)):
-        if int(present) < int(promised) < 2**31 - 4096:
-            return True
-    return False
-
-
-def _log(file: soundfile.SoundFile) -> str:
-    return file.extra_info
-
-
-def _ogg_is_cut(path: Path) -> bool:
-    """Whether the last Ogg page (RFC 3533, section 6) extends beyond the end of the file."""
-    tail = 2**17  # a page has at most 65,307 bytes
-    with open(path, "rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(size - tail, 0))
-        data = file.read()
-    page = data.rfind(b"OggS")
-    if page < 0 or page + 27 > len(data):
-        return True
-    segments = data[page + 26]
-    lacing = data[page + 27 : page + 27 + segments]
-    return len(lacing) < segments or page + 27 + segments + sum(lacing) > len(data)

@@ -13,6 +13,7 @@ import re
 import struct
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,9 @@ DELAY = 529
 #: What may begin a frame: eleven bits, no reserved version or layer, no forbidden bitrate.
 SYNC = re.compile(rb"\xff[\xe2-\xe7\xf2-\xff][\x00-\xef]", re.DOTALL)
 
+#: Frames beyond those that a tag tells, about a second, that are another file's.
+JOINED = 40
+
 
 class Header(NamedTuple):
     """What a frame's header says (ISO 11172-3, 2.4.2.3). `size` in bytes, 0 if free-format."""
@@ -62,13 +66,16 @@ class Header(NamedTuple):
         return 4 + ((17 if mono else 32) if self.mpeg1 else (9 if mono else 17))
 
 
-def with_length(path: Path) -> tuple[io.BytesIO, int] | None:
+def with_length(path: Path) -> tuple[io.BytesIO, int | None] | None:
     """A file of MPEG audio as one whose start tells its length; None if it does already.
+
+    A start that tells much less than there is was the first of several files that were joined.
 
     What is no frame like the first one (tags, garbage, a last frame that is cut) is left out.
 
     Returns:
-        the file, and its samples per channel, those that other decoders give.
+        the file, and its samples per channel, those that other decoders give; None for those that
+        libsndfile finds by the tag.
 
     Raises:
         AudioFileError: the file is "free-format": frames do not tell their sizes either.
@@ -84,7 +91,12 @@ def with_length(path: Path) -> tuple[io.BytesIO, int] | None:
             return None
         xing, vbri = _xing_count(first, header), _vbri_count(first, header)
         if xing:
-            return None
+            there = 0 if free else sum(1 for _ in frames)
+            if there <= xing + JOINED:
+                return None
+            at = header.side + 8  # of the count
+            told = first[:at] + there.to_bytes(4, "big") + first[at + 4 :]
+            return io.BytesIO(b"".join([told, *islice(_frames(data, begin), 1, None)])), None
         if free:
             raise AudioFileError(
                 f"{path}: a free-format MP3 that does not tell its length; {convert_first(path)}"

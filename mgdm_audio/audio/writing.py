@@ -136,7 +136,7 @@ def new_files(paths: Sequence[Path], overwrite: bool) -> Iterator[list[Path]]:
 
 def _make_folder(folder: Path, made: list[Path]) -> None:
     missing = []
-    while not folder.exists():
+    while not folder.exists() and folder != folder.parent:  # a drive may be missing
         missing.append(folder)
         folder = folder.parent
     for folder in reversed(missing):

@@ -1,5 +1,6 @@
 """Reading and writing: what comes back, and one sentence for every bad file."""
 
+import errno
 import os
 import resource
 import struct
@@ -8,6 +9,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -124,6 +126,51 @@ def test_a_wav_of_unknown_length_is_not_cut(tmp_path):
     assert read_audio(path)[0].shape == (2, 44100)
 
 
+@pytest.mark.parametrize(("kind", "count"), [("wav", 100), ("aiff", 100), ("rf64", 0)])
+def test_a_cut_file_with_long_texts_before_the_music(tmp_path, kind, count):
+    """Of such a header libsndfile's log, which would tell of the cut, has no room for the end."""
+    path = tmp_path / f"a.{kind}"
+    soundfile.write(path, noise(1.0).T, 44100, format=kind.upper())
+    content = path.read_bytes()
+    texts = b"".join(b"ANNO" + struct.pack(">I", 41) + b"x" * 42 for _ in range(count))
+    if kind != "aiff":
+        texts = b"".join(b"JUNK" + struct.pack("<I", 41) + b"x" * 42 for _ in range(count))
+    at = content.index(b"SSND" if kind == "aiff" else b"data")
+    path.write_bytes(content[:at] + texts + content[at:])
+    assert read_audio(path)[0].shape == (2, 44100)
+    path.write_bytes((content[:at] + texts + content[at:])[: -len(content) // 2])
+    with pytest.raises(AudioFileError, match="cut short"):
+        read_audio(path)
+
+
+@pytest.mark.parametrize("subtype", ["VORBIS", "OPUS"])
+def test_ogg_streams_in_a_row_are_refused(tmp_path, subtype):
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, noise(1.0, rate=48000).T, 48000, subtype=subtype)
+    one = path.read_bytes()
+    assert read_audio(path)[0].shape[0] == 2
+    path.write_bytes(one + one)
+    for read in (read_audio, audio_info):
+        with pytest.raises(AudioFileError, match=r"a\.ogg: several Ogg streams.*ffmpeg -i"):
+            read(path)
+
+
+@pytest.mark.parametrize(("kind", "subtype"), [("WAV", "GSM610"), ("AU", "G721_32")])
+def test_files_without_a_way_back_are_read_forwards(tmp_path, monkeypatch, kind, subtype):
+    path = tmp_path / "a.bin"
+    soundfile.write(path, noise(1.0, 1, 8000).T, 8000, format=kind, subtype=subtype)
+    expected, _ = soundfile.read(path, dtype="float32")
+    monkeypatch.setattr(files, "BLOCK", 1000)
+    np.testing.assert_array_equal(read_audio(path)[0][0], expected)
+    np.testing.assert_array_equal(read_audio(path, 0.5)[0][0], expected[4000:])
+
+
+def test_raw_samples_want_a_description(tmp_path):
+    (tmp_path / "take.raw").write_bytes(bytes(4000))
+    with pytest.raises(AudioFileError, match=r"take\.raw: raw samples.*ffmpeg -f s16le -ar 44100"):
+        audio_info(tmp_path / "take.raw")
+
+
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(AudioFileError, match="no such file"):
         read_audio(tmp_path / "none.wav")
@@ -213,6 +260,18 @@ def test_never_replaces_unasked(tmp_path):
     assert path.read_text() == "mine"
     write_files({path: noise()}, 44100, FORMATS["wav16"], overwrite=True)
     assert soundfile.info(path).frames == 22050
+
+
+def test_a_drive_that_is_not_there(tmp_path, monkeypatch):
+    """On Windows the root of a path may be missing as well."""
+
+    def missing(self, *_, **__):
+        raise FileNotFoundError(errno.ENOENT, "No such drive")
+
+    monkeypatch.setattr(Path, "exists", lambda self: False)
+    monkeypatch.setattr(Path, "mkdir", missing)
+    with pytest.raises(AudioFileError, match="No such drive"):
+        write_files({Path("/z/a.wav"): noise(0.1)}, 44100, FORMATS["wav24"])
 
 
 def test_unwritable_folder(tmp_path):

@@ -75,6 +75,22 @@ def test_layer_two(tmp_path):
         read_audio(path)
 
 
+@with_ffmpeg
+@pytest.mark.parametrize("mode", ["VARIABLE", "CONSTANT"])
+def test_files_that_were_joined_are_read_whole(tmp_path, mode):
+    path = tmp_path / "a.mp3"
+    tag, music, _ = encoded(path, mode)
+    one = read_audio(path)[0].shape[1]
+    path.write_bytes(tag + music + tag + music)
+    read, expected = read_audio(path)[0], decoded(path, 2)
+    assert audio_info(path).frames == read.shape[1] > 2 * one
+    assert abs(read.shape[1] - expected.shape[1]) < 2 * 1152  # the last one's silence at its end
+    length = min(read.shape[1], expected.shape[1])
+    np.testing.assert_allclose(read[:, :length], expected[:, :length], atol=1e-4)
+    path.write_bytes(ID3V2 + tag + music + ID3V1 + ID3V2 + tag + music + ID3V1)
+    np.testing.assert_array_equal(read_audio(path)[0], read)
+
+
 def test_a_part_of_it(tmp_path):
     path = tmp_path / "a.mp3"
     path.write_bytes(encoded(path)[1])
