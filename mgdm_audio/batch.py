@@ -15,7 +15,7 @@ from typing import Any
 from .audio import FORMATS, AudioInfo, audio_info, check_format
 from .devices import explain_memory
 from .engine import SamplingError
-from .errors import AudioFileError, MGDMError, unexpected
+from .errors import AudioFileError, DeviceError, MGDMError, unexpected
 from .separation import Separation, stem_paths
 from .separator import Separator
 
@@ -132,8 +132,9 @@ class Outcome:
         """Plain values for JSON."""
         result: dict[str, Any] = {"track": str(self.track), "ok": self.error is None}
         if self.error is not None:
-            return result | {"error": self.error}
-        result["files"] = [str(path) for path in self.files]
+            result["error"] = self.error
+        if self.error is None or self.files:
+            result["files"] = [str(path) for path in self.files]
         if self.report is not None:
             result["report"] = str(self.report)
         return result | self.info
@@ -159,7 +160,7 @@ def separate_tracks(
         an outcome a track, in order.
     """
     for track, name in zip(tracks, unique_names(tracks), strict=True):
-        yield _attempt(separator, track, name, output, start, duration, progress)
+        yield _attempt(separator, track, name, output, tracks, start, duration, progress)
 
 
 def unique_names(tracks: Sequence[Path]) -> list[str]:
@@ -187,18 +188,23 @@ def _attempt(separator, track, *how) -> Outcome:
     try:
         with explain_memory("separate a part of the track with --start and --duration."):
             return _separate_track(separator, track, *how)
-    except (MGDMError, SamplingError) as error:
+    except DeviceError as error:
+        return Outcome(track, error=f"{track}: {error}")
+    except SamplingError as error:
+        way_out = "use more --steps, other options (-O), or another --sampler"
+        return Outcome(track, error=f"{track}: {error}; {way_out}.")
+    except MGDMError as error:
         return Outcome(track, error=str(error))
     except Exception as error:
         return Outcome(track, f"{track}: {unexpected(error)}", traceback.format_exc())
 
 
-def _separate_track(separator, track, name, output, start, duration, progress) -> Outcome:
+def _separate_track(separator, track, name, output, tracks, start, duration, progress) -> Outcome:
     info = audio_info(track)
     paths = output.paths(output.names(separator), separator.samples, name)
     report = output.report_path(name) if output.report else None
     seconds = max(min(info.seconds - start, duration or info.seconds), 0.0)
-    _check_writable([*paths, *([report] if report else [])], output.overwrite)
+    _check_writable([*paths, *([report] if report else [])], output.overwrite, tracks)
     _check_format(paths, info, seconds, output.format)
     # The report shows all stems, the files may need fewer.
     stems = None if report else output.computed(separator)
@@ -227,14 +233,24 @@ def _separate_track(separator, track, name, output, start, duration, progress) -
     took = time.perf_counter() - began
     settings = wanted.settings
     del wanted
-    if report:
-        result.report(report, title=track.name)
     details |= {
         "elapsed": round(took, 3),
         "realtime_factor": round(took / max(details["duration"], 1e-6), 3),
         "settings": settings,
     }
-    return Outcome(track, files=files, report=report, info=details)
+    outcome = Outcome(track, files=files, info=details)
+    if report:
+        try:
+            with explain_memory("separate again without --report, and with --overwrite."):
+                outcome.report = result.report(report, title=track.name)
+        except MGDMError as error:
+            outcome.error = f"{track}: the stems are written, the report is not: {error}"
+        except Exception as error:
+            outcome.error = (
+                f"{track}: the stems are written, the report is not: {unexpected(error)}"
+            )
+            outcome.trace = traceback.format_exc()
+    return outcome
 
 
 def _select(result: Separation, output: Output, separator: Separator) -> Separation:
@@ -243,10 +259,15 @@ def _select(result: Separation, output: Output, separator: Separator) -> Separat
     return result.select(output.computed(separator))
 
 
-def _check_writable(paths: Sequence[Path], overwrite: bool) -> None:
+def _check_writable(paths: Sequence[Path], overwrite: bool, tracks: Sequence[Path]) -> None:
     """Fail before the work, not after it."""
     for path in paths:
         try:
+            if path.exists() and any(_is_file(path, track) for track in tracks):
+                raise AudioFileError(
+                    f"{path}: is one of the tracks, and would be replaced by a stem; "
+                    "choose another --out or --filename."
+                )
             if path.is_dir() or (path.exists() and not overwrite):
                 raise AudioFileError(
                     f"{path}: exists already; pass --overwrite to replace it."
@@ -266,6 +287,13 @@ def _check_writable(paths: Sequence[Path], overwrite: bool) -> None:
             )
         if not os.access(folder, os.W_OK | os.X_OK):
             raise AudioFileError(f"{folder}: no permission to write; choose another --out.")
+
+
+def _is_file(path: Path, track: Path) -> bool:
+    try:
+        return path.samefile(track)
+    except OSError:  # there is no such track: its turn will come
+        return False
 
 
 def _check_format(paths: Sequence[Path], info: AudioInfo, seconds: float, name: str) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 import torch
 
 from .errors import DeviceError
+
+#: What PyTorch says where it has no exception for it.
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory")
 
 
 def pick_device(device: str | torch.device | None = None) -> torch.device:
@@ -46,10 +49,31 @@ def autocast(device: torch.device) -> AbstractContextManager:
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """float32 throughout, whatever the caller has: no autocast, and no TF32 in convolutions."""
+    """float32 throughout, whatever the caller has: no autocast, and no TF32."""
     cudnn = torch.backends.cudnn
     kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
-    with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
+    products = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(products)
+
+
+@contextmanager
+def undisturbed(device: torch.device) -> Iterator[None]:
+    """PyTorch as it is to begin with, whatever the caller's thread is in the middle of.
+
+    No autocast on `device` or the CPU, no inference mode, which forbids gradients, and no other
+    default device.
+    """
+    with ExitStack() as stack:
+        for kind in {device.type, "cpu"}:
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        stack.enter_context(torch.inference_mode(False))
+        if torch.get_default_device().type != "cpu":  # costs something at every call
+            stack.enter_context(torch.device("cpu"))
         yield
 
 
@@ -101,12 +125,13 @@ def free_memory(device: torch.device) -> int:
 def explain_memory(way_out: str) -> Iterator[None]:
     """Turn every kind of "out of memory" into a `DeviceError` that ends with `way_out`.
 
-    CUDA has an exception of its own, Python another; PyTorch's CPU allocator has only its words.
+    CUDA has an exception of its own, Python another; PyTorch's CPU allocator, MPS and what CUDA
+    says of its own start have only their words.
     """
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         ours = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        if ours or "not enough memory" in str(error) or "can't allocate memory" in str(error):
+        if ours or any(words in str(error) for words in OUT_OF_MEMORY):
             raise DeviceError(f"out of memory; {way_out}") from error
         raise

@@ -36,18 +36,17 @@ def as_rate(samplerate: float) -> int:
     return rate
 
 
-def as_array(mixture: Tensor | np.ndarray) -> np.ndarray:
-    """A mixture ``[C, T]`` or ``[T]`` as ``[C, T]`` in float32.
+def as_array(mixture: Tensor | np.ndarray, copy: bool = True) -> np.ndarray:
+    """A mixture ``[C, T]`` or ``[T]`` as ``[C, T]`` in float32, `copy` for memory of its own.
 
     Raises:
         AudioFileError: it is empty, not finite or absurdly loud, or its channels are frames.
     """
     if isinstance(mixture, Tensor):
         mixture = mixture.detach().cpu().float().numpy()  # NumPy has no bfloat16
+    given = mixture
     with np.errstate(over="ignore"):  # what is too large for float32 is refused below
-        mixture = np.ascontiguousarray(np.atleast_2d(mixture), np.float32)
-    if not mixture.flags.writeable:  # PyTorch has no such tensors
-        mixture = mixture.copy()
+        mixture = np.ascontiguousarray(np.atleast_2d(given), np.float32)
     if mixture.ndim != 2 or 0 in mixture.shape or len(mixture) > MAX_CHANNELS:
         raise AudioFileError(
             f"a mixture has shape [channels, frames] with at most {MAX_CHANNELS} channels, "
@@ -58,7 +57,7 @@ def as_array(mixture: Tensor | np.ndarray) -> np.ndarray:
             f"the mixture holds NaN or infinite samples, or samples beyond {LOUDEST:g} times full "
             "scale, which is 1.0; leave that part out, or scale the mixture."
         )
-    return mixture
+    return mixture.copy() if copy and np.may_share_memory(mixture, given) else mixture
 
 
 def lift_exponent(mixture: np.ndarray) -> int:

@@ -51,7 +51,13 @@ class PlacedNoise:
         first, last = self._begin // CHUNK, (self._begin + length - 1) // CHUNK
         noise = torch.cat(
             [
-                torch.randn(*middle, CHUNK, generator=_generator(*self._seed, call, chunk))
+                torch.randn(
+                    *middle,
+                    CHUNK,
+                    generator=_generator(*self._seed, call, chunk),
+                    dtype=torch.float32,
+                    device="cpu",
+                )
                 for chunk in range(first, last + 1)
             ],
             -1,

@@ -81,9 +81,8 @@ class Pipeline:
     def chunks(self) -> Iterator[tuple[int, int, np.ndarray]]:
         """Finished stems at the file's rate: sample's index, position, ``[C, K, n]``."""
         separator = self.separator
-        align = self.prior_rate // math.gcd(self.prior_rate, self.rate)
-        hop = align * max(round(HOP / align), 1)
-        halo = -(-max(REACH, 3 * hop) // hop) * hop
+        quantum, hop = chunk_steps(self.prior_rate, self.rate)
+        halo = -(-max(REACH, 3 * hop) // quantum) * quantum
         joiners = [Joiner(separator.grid) for _ in range(separator.samples)]
         # MPS has no complex numbers in all the operators that spectra need.
         device = separator.device if separator.device.type == "cuda" else "cpu"
@@ -99,7 +98,7 @@ class Pipeline:
         refitters = [
             Refitter(self.length, rounds, device, settings) for _ in range(separator.samples)
         ]
-        chunkers = [Chunker(self.length, hop, halo) for _ in range(separator.samples)]
+        chunkers = [Chunker(self.length, quantum, halo) for _ in range(separator.samples)]
         self._report(0.0)
         for block in self.blocks:
             for index, stems in enumerate(self._block(block)):
@@ -152,14 +151,14 @@ class Pipeline:
         y = np.pad(y, ((0, 0), (0, length - y.shape[-1])))
         sources, draws = len(separator.prior.sources), separator.settings.draws
         if not y.any():
-            zeros = torch.zeros(len(y), sources, length)
+            zeros = torch.zeros(len(y), sources, length, dtype=torch.float32)
             self._remember(block, [zeros] * (separator.samples * draws))
             return [zeros.clone() for _ in range(separator.samples)]
         mixture = torch.from_numpy(y).to(separator.device)[:, None] * self.gain
         remembers = separator.samples * draws > 1 and separator.settings.steps > 1
         sets, drawn = [], []
         for index in range(separator.samples):
-            total = torch.zeros((), device=separator.device)
+            total = mixture.new_zeros(())
             for draw in range(draws):
                 x = self._draw(mixture, block, index * draws + draw)
                 drawn += [x.cpu()] if remembers else []
@@ -258,3 +257,16 @@ class Pipeline:
             total = self.mixture.shape[-1] / self.rate
             done = self.drawn + self.fit_share * (min(self.fitted, 1.0) - self.drawn)
             self.progress(total * done, total)
+
+
+def chunk_steps(prior_rate: int, rate: int) -> tuple[int, int]:
+    """What chunks begin at multiples of, and the frames by which they share the treble.
+
+    In samples at the prior's rate: a chunk begins on a whole sample of the file's rate as well,
+    which with rates like 44,099 Hz is one a second. Frames are about `HOP` all the same, so that
+    shares follow the music, and divide the former, so that they lie alike in all chunks.
+    """
+    align = prior_rate // math.gcd(prior_rate, rate)
+    quantum = align * max(round(HOP / align), 1)
+    divisors = (n for n in range(1, 4 * HOP) if quantum % n == 0)
+    return quantum, min(divisors, key=lambda n: abs(math.log(n / HOP)))

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from .audio import read_audio
 from .audio.speed import cents
-from .devices import explain_memory, free_memory, pick_device
-from .mixture import as_array, as_rate, distinct_channels, lift_exponent
+from .devices import explain_memory, free_memory, pick_device, undisturbed
+from .errors import AudioFileError
+from .mixture import MAX_CHANNELS, as_array, as_rate, distinct_channels, lift_exponent
 from .pipeline import Pipeline
 from .presets import Preset, preset
 from .pretrained import Prior, load_prior
@@ -114,7 +115,8 @@ class Separator:
             self.prior = prior
         else:
             self.device = pick_device(device)
-            self.prior = load_prior(prior, self.device, compiled=compiled)
+            with explain_memory("free some of the device's, or use --device cpu."):
+                self.prior = load_prior(prior, self.device, compiled=compiled)
         chosen = preset(quality, sampler, steps=steps, draws=draws, refine=refine)
         rounds = None if templates is None else template_rounds(templates, preset(quality, sampler))
         self.settings: Preset = chosen.with_(
@@ -156,8 +158,9 @@ class Separator:
         self.grid = make_grid(self.prior, segment, overlap)
         self.batch_size = batch_size or self._default_batch()
         # Fails now, not after the first file was read, when an option is unknown or makes no sense.
-        probe = windowed_sampler(self, torch.zeros(1, 1, 1))
-        probe.init(torch.zeros(1, len(self.prior.sources), 1))
+        with undisturbed(self.device):
+            probe = windowed_sampler(self, torch.zeros(1, 1, 1))
+            probe.init(torch.zeros(1, len(self.prior.sources), 1))
 
     def separate_file(
         self,
@@ -180,7 +183,12 @@ class Separator:
         """
         with explain_memory(self._memory_advice()):
             audio, samplerate = read_audio(path, start, duration)
-        result = self.separate(audio, samplerate, progress, stems)
+        if len(audio) > MAX_CHANNELS:
+            raise AudioFileError(
+                f"{os.fspath(path)}: {len(audio)} channels are more than {MAX_CHANNELS}; "
+                "separate some of them at a time."
+            )
+        result = self._separate(audio, samplerate, progress, stems)
         result.settings |= {"track": os.fspath(path), "start": start}
         return result
 
@@ -211,15 +219,19 @@ class Separator:
             DeviceError: out of memory.
             ValueError: there is no such stem, or the sample rate is no positive whole number.
         """
+        # The result keeps the mixture, and the caller may reuse its buffer.
+        return self._separate(mixture, samplerate, progress, stems, copy=True)
+
+    def _separate(self, mixture, samplerate, progress, stems, copy: bool = False) -> Separation:
         samplerate = as_rate(samplerate)
         kept = self.stem_names if stems is None else list(stems)
         for name in kept:
             if name not in self.stem_names:
                 raise ValueError(f"no stem {name!r}, there are {', '.join(self.stem_names)}")
-        with explain_memory(self._memory_advice()):
-            return self._separate(as_array(mixture), samplerate, progress, kept)
+        with explain_memory(self._memory_advice()), undisturbed(self.device):
+            return self._compute(as_array(mixture, copy), samplerate, progress, kept)
 
-    def _separate(
+    def _compute(
         self, mixture: np.ndarray, samplerate: int, progress, kept: Sequence[str]
     ) -> Separation:
         began = time.perf_counter()

@@ -18,7 +18,8 @@ def octave_shares(stems: Tensor, hop: int) -> Tensor:
     """
     frames = stems.shape[-1] // hop + 2
     x = F.pad(stems.flatten(0, 1), (hop, (frames + 1) * hop - hop - stems.shape[-1]))
-    x = x.unfold(-1, 2 * hop, hop) * torch.hann_window(2 * hop, device=stems.device)
+    hann = torch.hann_window(2 * hop, dtype=torch.float32, device=stems.device)
+    x = x.unfold(-1, 2 * hop, hop) * hann
     spectrum = torch.fft.rfft(x, norm="ortho")  # [C K, frames, bins]
     energy = spectrum[..., spectrum.shape[-1] // 2 :].abs().square().mean(-1)
     energy = F.avg_pool1d(energy[:, None], 3, 1, 1, count_include_pad=False)[:, 0]

@@ -56,7 +56,7 @@ class Joiner:
     def __init__(self, grid: Grid):
         self.overlap = grid.window - grid.hop
         ramp = torch.sin(torch.pi / 2 * (torch.arange(self.overlap) + 0.5) / max(self.overlap, 1))
-        self.ramp = ramp**2
+        self.ramp = (ramp**2).to(torch.float32)
         self.tail: Tensor | None = None
 
     def push(self, block: Block, x: Tensor) -> Tensor:

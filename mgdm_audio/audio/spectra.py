@@ -24,7 +24,7 @@ def masking_stft(x: Tensor, window: int) -> Tensor:
     """
     hop = window // 2
     x = F.pad(x, (0, -x.shape[-1] % hop))
-    shape = torch.hann_window(window, device=x.device).sqrt()
+    shape = torch.hann_window(window, dtype=torch.float32, device=x.device).sqrt()
     options = {"window": shape, "pad_mode": "constant", "return_complex": True}
     size = x.shape[-1] // hop + 1, hop + 1
     out = torch.empty(*x.shape[:-1], *size, dtype=torch.complex64, device=x.device)
@@ -36,8 +36,8 @@ def masking_stft(x: Tensor, window: int) -> Tensor:
 
 def masking_istft(spectrum: Tensor, window: int, length: int) -> Tensor:
     """Inverse of `masking_stft`, complex ``[..., N, bins]`` to ``[..., length]``."""
-    shape = torch.hann_window(window, device=spectrum.device).sqrt()
-    out = torch.empty(*spectrum.shape[:-2], length, device=spectrum.device)
+    shape = torch.hann_window(window, dtype=torch.float32, device=spectrum.device).sqrt()
+    out = torch.empty(*spectrum.shape[:-2], length, dtype=torch.float32, device=spectrum.device)
     parts = spectrum.reshape(-1, *spectrum.shape[-2:])
     for row, part in zip(out.view(-1, length), parts, strict=True):
         row.copy_(torch.istft(part.mT, window, window // 2, window=shape, length=length))
@@ -103,10 +103,8 @@ def log_spectrogram(x: Tensor, samplerate: int, columns: int = 2000, bands: int 
 
 def _frames_power(x: Tensor, samplerate: int, bands: int, window: int) -> Tensor:
     """Mean power in bands, ``[N, T]`` to ``[N, bands, frames]``, of the windows that fit into T."""
-    spectrum = torch.stft(
-        x, window, window // 2, window=torch.hann_window(window, device=x.device),
-        center=False, return_complex=True,
-    )  # fmt: skip
+    hann = torch.hann_window(window, dtype=torch.float32, device=x.device)
+    spectrum = torch.stft(x, window, window // 2, window=hann, center=False, return_complex=True)
     power = spectrum.abs().square() * (8 / 3 / window**2)
     edges = band_edges(power.shape[-2], samplerate, bands)
     return torch.stack([power[:, a:b].mean(1) for a, b in pairwise(edges)], 1)

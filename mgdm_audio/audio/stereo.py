@@ -42,8 +42,8 @@ def imbalance(audio: Tensor) -> float:
     Args:
         audio: ``[2, T]``.
     """
-    total = torch.zeros(2, WINDOW // 2 + 1)
-    hann = torch.hann_window(WINDOW)
+    total = audio.new_zeros(2, WINDOW // 2 + 1)
+    hann = torch.hann_window(WINDOW, dtype=audio.dtype, device=audio.device)
     for part in audio.split(PIECE, -1):
         part = F.pad(part, (0, max(WINDOW - part.shape[-1], 0)))
         spectra = torch.stft(

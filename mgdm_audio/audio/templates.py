@@ -107,7 +107,7 @@ def fit_templates(
     generator = torch.Generator().manual_seed(seed)
 
     def start(rows: int, columns: int) -> Tensor:
-        matrix = 0.1 + torch.rand(rows, columns, generator=generator)
+        matrix = 0.1 + torch.rand(rows, columns, generator=generator, dtype=torch.float32)
         return matrix.to(mixture).expand(len(stems), -1, -1)
 
     a = start(len(mixture), count) * stems.mean((1, 2), keepdim=True) * bins / count

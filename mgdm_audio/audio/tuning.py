@@ -69,7 +69,7 @@ def estimate_tuning(audio: Tensor, samplerate: int) -> Tuning:
 def _peaks(audio: Tensor, samplerate: int) -> tuple[Tensor, Tensor]:
     """Frequencies (Hz) and magnitudes of the spectral peaks of ``audio [T]``, in all frames."""
     window = 2 ** round(math.log2(WINDOW * samplerate))
-    shape = torch.hann_window(window, device=audio.device)
+    shape = torch.hann_window(window, dtype=torch.float32, device=audio.device)
     spectrum = torch.stft(
         audio, window, window // 4, window=shape, pad_mode="constant", return_complex=True
     )

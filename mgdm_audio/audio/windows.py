@@ -39,7 +39,7 @@ def fade(window: int, overlap: int, first: bool, last: bool) -> Tensor:
 
     Two neighbours' weights sum to one, so sources that agree are not changed at all.
     """
-    weights = torch.ones(window)
+    weights = torch.ones(window, dtype=torch.float32)
     if overlap:
         ramp = torch.sin(torch.pi / 2 * (torch.arange(overlap) + 0.5) / overlap) ** 2
         if not first:

@@ -63,7 +63,6 @@ def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
         remark(outcome.trace.rstrip())
     if outcome.error is not None:
         remark(f"error: {outcome.error}")
-        return
     for path in () if as_json else [*outcome.files, *filter(None, [outcome.report])]:
         show(str(path))
     if outcome.scale != 1.0 and not quiet:
@@ -72,7 +71,7 @@ def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
             f"note: {outcome.track}: all stems are turned down by {decibels:.1f} dB, so that none "
             "clips; --float32 or --clip-mode keep the level."
         )
-    if verbose:
+    if verbose and outcome.info:
         info = outcome.info
         remark(
             f"{outcome.track}: {info['duration']:.1f} s of audio in {info['elapsed']:.1f} s, "

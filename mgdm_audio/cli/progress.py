@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from .output import printable
+
+
+class _Patient:
+    """A text file that takes it well if nobody reads it any more, or its disk is full."""
+
+    def __init__(self, file: TextIO):
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # the latter once it is closed
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._file.flush()
+
+    def __getattr__(self, name: str):
+        return getattr(self._file, name)
 
 
 @contextmanager
@@ -36,7 +55,7 @@ def progress_bar(track: Path, seconds: float):
         total=max(seconds, 0.001),
         desc=printable(track.name[:40]),
         unit="s",
-        file=sys.stderr,
+        file=_Patient(sys.stderr),
         mininterval=0.1 if sys.stderr.isatty() else 5.0,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| "
         f"{{n:.{digits}f}}/{{total:.{digits}f}} s of audio [{{elapsed}}<{{remaining}}]",

@@ -411,6 +411,7 @@ def test_unwritable_output(separate, track, tmp_path):
         torch.OutOfMemoryError("no more"),
         MemoryError(),
         RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9 GB)."),
     ],
 )
 def test_out_of_memory(separate, track, monkeypatch, error):
@@ -420,7 +421,80 @@ def test_out_of_memory(separate, track, monkeypatch, error):
     monkeypatch.setattr("mgdm_audio.windowed.overlap_add", full)
     status, _, err = separate(track, "-q")
     assert status == 1
+    assert f"error: {track}: out of memory" in err
     assert "--batch-size" in err
+
+
+def test_out_of_memory_at_the_start(separate, track, monkeypatch):
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("no more")
+
+    monkeypatch.setattr(separator, "load_prior", full)
+    status, _, err = separate(track, "-q")
+    assert (status, err) == (
+        1,
+        "error: out of memory; free some of the device's, or use --device cpu.\n",
+    )
+
+
+def test_a_sampler_that_diverges(separate, track, monkeypatch):
+    monkeypatch.setattr("mgdm_audio.windowed.overlap_add", lambda call, x, *_: x * torch.nan)
+    status, _, err = separate(track, "-q")
+    assert status == 1
+    assert err.startswith(f"error: {track}: the denoiser returned a value that is not finite")
+    assert "--steps" in err
+
+
+@pytest.mark.parametrize("more", [[], ["--overwrite"]])
+def test_tracks_are_never_replaced(separate, tmp_path, more):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    for name in ("a", "bass"):
+        soundfile.write(folder / f"{name}.wav", music(0.2, 22050).T, 22050)
+    before = (folder / "bass.wav").read_bytes()
+    status, _, err = separate(
+        folder / "a.wav", folder / "bass.wav", "--filename", "{stem}.{ext}", "-q"
+    )
+    assert status != 0
+    status, _, err = separate(folder / "bass.wav", "--filename", "{stem}.{ext}", "-q", *more)
+    assert status == 1
+    assert f"error: {folder / 'bass.wav'}: is one of the tracks" in err
+    assert (folder / "bass.wav").read_bytes() == before
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_too_many_channels(separate, tmp_path):
+    path = tmp_path / "many.wav"
+    soundfile.write(path, np.full((2000, 72), 0.1), 22050)
+    status, _, err = separate(path, "-q")
+    assert status == 1
+    assert f"error: {path}: 72 channels are more than 64" in err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no disk that is always full")
+def test_a_bar_that_cannot_be_written_fails_no_track(prior_folder, track, tmp_path):
+    command = [sys.executable, "-m", "mgdm_audio.cli", track, "--name", prior_folder]
+    command += ["--out", tmp_path / "out", "--quality", "fast", "--device", "cpu"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 4
+
+
+def test_stems_of_a_failed_report_are_told(separate, track, tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise mgdm_audio.AudioFileError("report.html: cannot be written.")
+
+    monkeypatch.setattr(Separation, "report", fail)
+    status, out, _ = separate(track, "--report", "--json", "-q")
+    (entry,) = json.loads(out)["tracks"]
+    assert status == 1
+    assert not entry["ok"]
+    assert entry["error"].startswith(
+        f"{track}: the stems are written, the report is not: report.html"
+    )
+    assert len(entry["files"]) == 4
+    assert all(os.path.exists(path) for path in entry["files"])
 
 
 @pytest.mark.parametrize("where", ["separate_file", "save", "report"])

@@ -31,6 +31,36 @@ def largest_difference(one, other):
     return max(float((one.stems[name] - other.stems[name]).abs().max()) for name in one.stems)
 
 
+@pytest.mark.parametrize("rate", [8000, 44056, 44099, 44100, 47952, 48000, 88288, 96000, 192000])
+def test_the_treble_is_shared_in_short_frames_at_any_rate(rate):
+    quantum, hop = module.chunk_steps(22050, rate)
+    assert quantum * rate % 22050 == 0 == quantum % hop
+    assert 240 < hop < 1100
+
+
+def test_the_caller_s_buffer_is_its_own(prior):
+    mixture = music(0.3, 22050)
+    result = separate(prior, mixture, 22050)
+    before = result.mixture.clone()
+    mixture[:] = 0
+    torch.testing.assert_close(result.mixture, before)
+
+
+@pytest.mark.parametrize("sampler", ["conditional", "dps"])
+def test_what_the_caller_s_thread_has_set_changes_nothing(prior, sampler):
+    mixture = music(0.3, 22050)
+    options = {"sampler": sampler, "steps": 2, "templates": 1, "refine": True}
+    plain = separate(prior, mixture, 22050, quality=None, **options)
+    kept = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), torch.device("meta"):
+            other = separate(prior, mixture, 22050, quality=None, **options)
+    finally:
+        torch.set_default_dtype(kept)
+    assert largest_difference(plain, other) == 0
+
+
 @pytest.mark.parametrize("samplerate", [8000, 22050, 44100, 44101, 48000])
 @pytest.mark.parametrize("channels", [1, 2, 3])
 def test_stems_have_the_shape_of_the_mixture_and_sum_to_it(prior, samplerate, channels):
