@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class MGDMError(Exception):
-    """Base class: catch this to catch everything the package raises on bad input."""
+    """Base class of what is wrong with files, priors and devices; settings raise ValueError."""
 
 
 class AudioFileError(MGDMError):
