@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 
 @click.command(context_settings={"show_default": True})
@@ -61,11 +68,19 @@ def main(
         raise click.ClickException(str(error)) from error
 
 
-def _pairs(options: tuple[str, ...]) -> dict[str, str]:
+def _pairs(options: tuple[str, ...]) -> dict[str, Any]:
     for option in options:
         if "=" not in option:
             raise click.UsageError(f"--data {option}: expected NAME=VALUE")
-    return dict(option.split("=", 1) for option in options)
+    return {name: _value(text) for name, text in (option.split("=", 1) for option in options)}
+
+
+def _value(text: str) -> Any:
+    """A number, a list and so on as in the configuration, or else the text as it is."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 
 class EMA:
-    """Average that starts as a plain mean and settles at `decay` a step.
+    """Average over the last tenth of the steps, or so, that settles at `decay` a step.
+
+    Its mean age is a tenth of the steps until `decay` limits it: from ``9 decay / (1 - decay)`` on.
 
     Buffers are not averaged: the Wiener variances are constants of the run.
     """

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
@@ -94,9 +95,9 @@ def train(
 
     Raises:
         ValueError: both `steps` and `seconds` are given, the loss or a frozen part is unknown, the
-            loss needs `mean_start`, the weights of a frozen part are not given, the
-            network is made for another `sigma_max`, the precision is half, or a validation set
-            cannot be read.
+            loss needs `mean_start`, the weights of a frozen part are not given, weights do not
+            fit, the network is made for another `sigma_max`, the precision is half, or a
+            validation set cannot be read.
         TrainingDiverged: the loss is not finite. The state of the last save is kept.
     """
     if steps and seconds:
@@ -140,16 +141,20 @@ def train(
     if state:
         step = state["step"]
         watch = Stopwatch(state.get("seconds", 0.0))
-        net.load_state_dict(state["net"])
+        with _naming(state_path):
+            net.load_state_dict(state["net"])
     else:
-        first = batches(options, prior["samplerate"], 0, 0)
-        variance = measure_variances(net, first, options.variance_crops)
-        for name, buffer in net.named_buffers():
-            if name.split(".")[-1] == "variance":
-                buffer.copy_(variance)
-        del first  # and with it the worker that renders for it
         initial = folder / "initial.safetensors"
-        start_from(net, load_file(initial) if initial.exists() else {})
+        weights = load_file(initial) if initial.exists() else {}
+        if not any(_is_variance(name) for name in weights):
+            first = batches(options, prior["samplerate"], 0, 0)
+            variance = measure_variances(net, first, options.variance_crops)
+            for name, buffer in net.named_buffers():
+                if _is_variance(name):
+                    buffer.copy_(variance)
+            del first  # and with it the worker that renders for it
+        with _naming(initial):
+            start_from(net, weights)
     net.to(fabric.device, memory_format=torch.channels_last)
     if compiled:
         net.compile()
@@ -223,6 +228,19 @@ def train(
             validate(config, averaged(config, net, ema), writer, step)
             watch.restart()
             began = time.monotonic()
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Say of weights that do not fit where they are from."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ValueError(f"{path}: {' '.join(str(error).split())}") from error
+
+
+def _is_variance(name: str) -> bool:
+    return name.split(".")[-1] == "variance"
 
 
 def freeze(net: nn.Module, parts: Sequence[str]) -> None:

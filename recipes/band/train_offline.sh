@@ -4,10 +4,13 @@
 #
 #   here    recipes/band/train_offline.sh prepare [SOUNDS]
 #           gathers in .carry/: wheels, fonts, sounds (a pack, see README.md), sets (from runs/band).
-#           Then it says what each call below carries. TARGET_PYTHON=3.12 if the other Python differs.
+#           Then it says what each call below carries, and ends with status 1 if one is too large.
+#           TARGET_PYTHON=3.12 if the other Python differs; QUALITY=0.1 of the sounds.
 #   there   1. carry .carry/wheels .carry/fonts:  recipes/band/train_offline.sh check
-#           2. carry .carry/sounds .carry/sets:   recipes/band/train_offline.sh train 9 --minutes 20
-#           3. carry nothing, and again until the log says "done":  the same command as in 2
+#           2. carry .carry/sounds:               recipes/band/train_offline.sh check
+#           3. carry .carry/sets:                 recipes/band/train_offline.sh train 9 --minutes 20
+#           4. carry nothing, and again until the log says "done":  the same command as in 3
+#           What was carried once stays there.
 #           `train WALL OPTIONS` stops after WALL minutes, setting up included, and goes on at the next
 #           call; OPTIONS are those of python -m mgdm_audio.training. --minutes is the training time
 #           in all calls together. $OUT receives the averaged weights in parts of at most 15 MiB, the
@@ -17,7 +20,7 @@
 #
 # Variables of `train`: BATCH and WORKERS change the configuration (default: as it is, cores - 1),
 # CONFIG, RUN (name below runs/), START (weights to begin with), PRECISION (bf16-mixed), COMPILE
-# (--compile; empty for none), PYTHON. On a machine that was lost between calls, run calls 1 and 2
+# (--compile; empty for none), PYTHON. On a machine that was lost between calls, run calls 1 to 3
 # again with START=priors/band/weights.safetensors after a `join`. The plain prior is a run of its
 # own: CONFIG=priors/band-plain/config.toml RUN=plain START=priors/band-plain/weights.safetensors.
 set -euo pipefail
@@ -44,14 +47,17 @@ prepare() {
     if [ -n "$path" ]; then cp -L "$path" $carry/fonts/; else echo "not installed: $font" >&2; fi
   done
   local options=()
-  [ -z "${1:-}" ] || options+=(--sounds "$1")
+  [ -z "${1:-}" ] || options+=(--sounds "$1" --quality "${QUALITY:-0.1}")
   [ ! -d runs/band/songs ] || options+=(--sets runs/band)
   "$python" -m recipes.band.carry $carry "${options[@]}"
   local tree
   tree=$(git ls-files -z --cached --others --exclude-standard | du -cb --files0-from=- | tail -n 1 | cut -f 1)
   echo "working tree: $(mebibytes "$tree")"
-  report 1 "$tree" wheels fonts
-  report 2 "$tree" sounds sets
+  local status=0
+  report 1 "$tree" wheels fonts || status=1
+  report 2 "$tree" sounds || status=1
+  report 3 "$tree" sets || status=1
+  return $status
 }
 
 mebibytes() { awk -v bytes="$1" 'BEGIN { printf "%.1f MiB", bytes / 1048576 }'; }
@@ -67,7 +73,10 @@ report() {
     total=$((total + bytes))
   done
   echo "call $call sends $(mebibytes "$total") of 64 MiB"
-  ((total < 64 * 1048576)) || echo "call $call is too large: send its folders in separate calls" >&2
+  ((total < 64 * 1048576)) || {
+    echo "call $call is too large: send its folders, or theirs, in separate calls, or lower QUALITY" >&2
+    return 1
+  }
 }
 
 check() {
@@ -122,7 +131,10 @@ train() {
   esac
   tail -n 30 "$run/log.txt"
   cp "$run/log.txt" "$OUT/"
-  tar -czf "$OUT/logs.tar.gz" -C "$run" logs || true
+  # Their audio grows with every validation; of larger ones the log above has the figures.
+  rm -f "$OUT"/logs.tar.gz.*
+  tar -cz -C "$run" logs | split --bytes=15M --numeric-suffixes - "$OUT/logs.tar.gz." || true
+  rm -f "$OUT"/logs.tar.gz.0[4-9] "$OUT"/logs.tar.gz.[1-9]*
   if [ -e "$run/ema.pt" ]; then
     "$python" -m mgdm_audio.training.export "$run" "$run/prior"
     split --bytes=15M --numeric-suffixes "$run/prior/weights.safetensors" "$OUT/weights.safetensors."
@@ -142,7 +154,10 @@ join() {
     exit 1
   fi
   mv "$prior/.weights" "$prior/weights.safetensors"
-  cp "$folder/config.toml" "$prior/config.toml"
+  local workers # are the other machine's
+  workers=$(grep '^workers = ' "$prior/config.toml") || true
+  sed -e "s/^workers = .*/${workers:-\0}/" "$folder/config.toml" >"$prior/.config"
+  mv "$prior/.config" "$prior/config.toml"
   echo "$prior: weights and configuration of $folder"
 }
 

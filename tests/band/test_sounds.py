@@ -228,6 +228,17 @@ def test_missing_pack_and_fonts_are_named(tmp_path):
         GusFamily(RATE, tmp_path)
 
 
+def test_a_broken_sample_is_named(tmp_path):
+    columns = "stem,source,articulation,file,root_key,low_key,high_key,low_velocity,high_velocity"
+    row = "bass,fashionbass,open,a.flac,40,0,127,1,127"
+    (tmp_path / "samples.csv").write_text(f"{columns}\n{row}\n")
+    for content in (None, b"fLaC, but no more"):
+        if content:
+            (tmp_path / "a.flac").write_bytes(content)
+        with pytest.raises(ValueError, match=r"a\.flac: .* Is the pack whole"):
+            Pack(tmp_path, RATE).audio("a.flac")
+
+
 def test_a_missing_font_names_its_package(monkeypatch):
     monkeypatch.setattr("recipes.band.sounds.fonts.FOLDERS", ())
     with pytest.raises(FileNotFoundError, match="apt install fluidr3mono-gm-soundfont"):

@@ -6,7 +6,7 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from mgdm_audio.networks import build_network
-from mgdm_audio.training.__main__ import main
+from mgdm_audio.training.__main__ import _pairs, main
 from mgdm_audio.training.loop import TrainingDiverged, train
 from mgdm_audio.training.loss import LOSSES
 from mgdm_audio.training.schedule import Stopwatch, cool, learning_rate, warm
@@ -103,11 +103,23 @@ def test_a_new_run_starts_from_the_initial_weights(config, tmp_path):
 
 def test_initial_weights_of_another_network_are_refused(config, tmp_path):
     save_file({"variance": torch.ones(2, 3)}, tmp_path / "initial.safetensors")
-    with pytest.raises(RuntimeError, match="size mismatch for variance"):
+    told = r"initial\.safetensors: .*size mismatch for variance"
+    with pytest.raises(ValueError, match=told):
         train(config, tmp_path, devices=1)
     save_file({"encoder": torch.ones(2)}, tmp_path / "initial.safetensors")
-    with pytest.raises(RuntimeError, match="parts unknown here: encoder"):
+    with pytest.raises(ValueError, match="parts unknown here: encoder"):
         train(config, tmp_path, devices=1)
+
+
+def test_options_of_data_are_numbers_where_they_look_so():
+    found = _pairs(("sounds=/a/b", "loud=0.3", "synth=false", 'fonts=["a.sf2"]', "name=1.sf2"))
+    assert found == {
+        "sounds": "/a/b",
+        "loud": 0.3,
+        "synth": False,
+        "fonts": ["a.sf2"],
+        "name": "1.sf2",
+    }
 
 
 def test_a_run_grows_a_smaller_network(config, tmp_path, capsys):

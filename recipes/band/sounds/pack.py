@@ -101,11 +101,21 @@ class Pack:
         self._cached = 0
 
     def audio(self, file: str) -> tuple[np.ndarray, int]:
-        """A sample as int16 and its sampling rate."""
+        """A sample as int16 and its sampling rate.
+
+        Raises:
+            ValueError: the file is missing or broken.
+        """
         if file in self._cache:
             self._cache.move_to_end(file)
             return self._cache[file]
-        audio, rate = soundfile.read(self.folder / file, dtype="int16", always_2d=True)
+        try:
+            audio, rate = soundfile.read(self.folder / file, dtype="int16", always_2d=True)
+        except soundfile.LibsndfileError as error:
+            # One of Python's own, which comes out of a worker in one piece.
+            raise ValueError(
+                f"{self.folder / file}: {error.error_string} Is the pack whole?"
+            ) from None
         entry = audio[:, 0].copy(), rate
         self._cache[file] = entry
         self._cached += entry[0].nbytes
