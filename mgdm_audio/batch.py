@@ -241,7 +241,7 @@ def _separate_track(separator, track, name, output, tracks, start, duration, pro
     outcome = Outcome(track, files=files, info=details)
     if report:
         try:
-            with explain_memory("separate again without --report, and with --overwrite."):
+            with explain_memory("a report of a part needs less: --start and --duration."):
                 outcome.report = result.report(report, title=track.name)
         except MGDMError as error:
             outcome.error = f"{track}: the stems are written, the report is not: {error}"

@@ -49,16 +49,14 @@ def autocast(device: torch.device) -> AbstractContextManager:
 
 @contextmanager
 def full_precision(device: torch.device) -> Iterator[None]:
-    """float32 throughout, whatever the caller has: no autocast, and no TF32."""
+    """float32, whatever the caller has: no autocast, and no TF32 in convolutions.
+
+    Products of matrices have no TF32 unless the program asks PyTorch for it, which is left to it.
+    """
     cudnn = torch.backends.cudnn
     kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
-    products = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
-            yield
-    finally:
-        torch.set_float32_matmul_precision(products)
+    with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
+        yield
 
 
 @contextmanager

@@ -263,8 +263,8 @@ def chunk_steps(prior_rate: int, rate: int) -> tuple[int, int]:
     """What chunks begin at multiples of, and the frames by which they share the treble.
 
     In samples at the prior's rate: a chunk begins on a whole sample of the file's rate as well,
-    which with rates like 44,099 Hz is one a second. Frames are about `HOP` all the same, so that
-    shares follow the music, and divide the former, so that they lie alike in all chunks.
+    which with rates like 44,099 Hz is one a second. Frames are a half to twice `HOP` all the same,
+    so that shares follow the music, and divide the former, so that they lie alike in all chunks.
     """
     align = prior_rate // math.gcd(prior_rate, rate)
     quantum = align * max(round(HOP / align), 1)

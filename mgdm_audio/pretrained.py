@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from .devices import autocast, full_precision, pick_device, require_compiler
+from .devices import autocast, full_precision, pick_device, require_compiler, undisturbed
 from .errors import PriorError
 from .networks import build_network, check_top
 
@@ -122,7 +122,7 @@ def load_prior(
         compiled: compile the network at its first calls (`torch.compile`), which takes minutes and
             needs a C++ compiler, on CUDA Triton.
         precision: ``"auto"``, bfloat16 where the device multiplies it, or ``"float32"``, which is
-            not TF32 either.
+            not TF32 either, unless the program has asked PyTorch for it.
 
     Raises:
         ValueError: an unknown precision.
@@ -135,17 +135,11 @@ def load_prior(
     folder = _find(name_or_path)
     config = read_config(folder)
     prior = config["prior"]
-    try:
-        network = build_network(
-            prior["network"], len(prior["sources"]), **config.get("network", {})
-        )
-        check_top(network, prior["sigma_max"])
-    except (ValueError, TypeError) as error:
-        raise PriorError(f"{folder / CONFIG}: {error}.") from error
-    _load_weights(network, folder, config)
-    conditional = prior.get("conditional", network.conditional)
     card = folder / CARD
-    denoise = NetworkDenoiser(network, device, conditional, precision)
+    with undisturbed(device):  # what is made in inference mode is of no use outside of it
+        network = _build(folder, config)
+        conditional = prior.get("conditional", network.conditional)
+        denoise = NetworkDenoiser(network, device, conditional, precision)
     if compiled:
         denoise.compile()
     return Prior(
@@ -160,6 +154,20 @@ def load_prior(
         stride=int(getattr(network, "stride", 1)),
         level=_level(network),
     )
+
+
+def _build(folder: Path, config: dict[str, Any]) -> nn.Module:
+    prior = config["prior"]
+    try:
+        network = build_network(
+            prior["network"], len(prior["sources"]), **config.get("network", {})
+        )
+        check_top(network, prior["sigma_max"])
+    except (ValueError, TypeError) as error:
+        raise PriorError(f"{folder / CONFIG}: {error}.") from error
+    network.float()  # whatever the caller's default type is
+    _load_weights(network, folder, config)
+    return network
 
 
 def read_config(folder: Path) -> dict[str, Any]:

@@ -78,21 +78,29 @@ def with_length(path: Path) -> tuple[io.BytesIO, int | None] | None:
         libsndfile finds by the tag.
 
     Raises:
-        AudioFileError: the file is "free-format": frames do not tell their sizes either.
+        AudioFileError: the file is "free-format": frames do not tell their sizes either; or files
+            of different rates or channels were joined.
     """
     with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY) as data:
         begin = after_id3(data)
         start = data[begin : begin + 64]
         free = (header := _header(start)) is not None and not header.size
-        frames = _frames(data, begin)
+        others: list[int] = []
+        frames = _frames(data, begin, others)
         first = start if free else next(frames, b"")
         header = _header(first)
         if header is None:  # nothing that is understood here; libsndfile may
             return None
         xing, vbri = _xing_count(first, header), _vbri_count(first, header)
         if xing:
-            there = 0 if free else sum(1 for _ in frames)
-            if there <= xing + JOINED:
+            if free:
+                return None
+            there = again = 0
+            for frame in frames:
+                there += 1
+                again += _xing_count(frame, header) is not None
+            _refuse_mixed(path, others)
+            if there <= xing + JOINED and not again:
                 return None
             at = header.side + 8  # of the count
             told = first[:at] + there.to_bytes(4, "big") + first[at + 4 :]
@@ -102,6 +110,7 @@ def with_length(path: Path) -> tuple[io.BytesIO, int | None] | None:
                 f"{path}: a free-format MP3 that does not tell its length; {convert_first(path)}"
             )
         music = [*([first] if xing is vbri is None else []), *frames]
+        _refuse_mixed(path, others)
     # Some count the tag's frame as well; what lacks more than that is cut.
     count = vbri if vbri and vbri > len(music) + 1 else len(music)
     told = _told(first, header, count) if header.layer == 3 else b""  # looked for nowhere else
@@ -128,16 +137,31 @@ def _header(data: bytes | mmap.mmap, at: int = 0) -> Header | None:
     return parse(int.from_bytes(data[at : at + 4], "big"))
 
 
-def _frames(data: mmap.mmap, at: int) -> Iterator[bytes]:
-    """Whole frames like the first. After anything else two in a row are asked for."""
+def _refuse_mixed(path: Path, others: list[int]) -> None:
+    if len(others) > JOINED:
+        raise AudioFileError(
+            f"{path}: MP3 files of different rates or channels in a row; {convert_first(path)}"
+        )
+
+
+def _frames(data: mmap.mmap, at: int, others: list[int] | None = None) -> Iterator[bytes]:
+    """Whole frames like the first. After anything else two in a row are asked for.
+
+    The places of such frames that are not like the first are added to `others`.
+    """
     kind, synchronous = None, False
     while at < len(data):
         header = _header(data, at)
-        if header is not None and header.size and kind in (None, header.kind):
-            end = at + header.size
-            if end <= len(data) and (synchronous or _goes_on(data, end, header)):
-                yield data[at:end]
-                at, kind, synchronous = end, header.kind, True
+        end = at + header.size if header is not None and header.size else len(data) + 1
+        if end <= len(data):
+            known = kind in (None, header.kind)
+            if (known and synchronous) or _goes_on(data, end, header):
+                if known:
+                    yield data[at:end]
+                    kind = header.kind
+                elif others is not None:
+                    others.append(at)
+                at, synchronous = end, known
                 continue
         found, synchronous = SYNC.search(data, at + 1), False
         at = len(data) if found is None else found.start()

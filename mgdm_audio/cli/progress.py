@@ -56,6 +56,7 @@ def progress_bar(track: Path, seconds: float):
         desc=printable(track.name[:40]),
         unit="s",
         file=_Patient(sys.stderr),
+        dynamic_ncols=True,  # or it looks at the width of known files only
         mininterval=0.1 if sys.stderr.isatty() else 5.0,
         bar_format="{desc}: {percentage:3.0f}%|{bar}| "
         f"{{n:.{digits}f}}/{{total:.{digits}f}} s of audio [{{elapsed}}<{{remaining}}]",

@@ -29,7 +29,8 @@ else:
     "data_options",
     multiple=True,
     metavar="NAME=VALUE",
-    help="Option of the data set that depends on the machine, such as sounds=FOLDER.",
+    help="Option of the data set that depends on the machine, such as sounds=FOLDER. Numbers, "
+    "true, false and lists are read as in the configuration, all else as text.",
 )
 @click.option("--devices", default="auto", help="As Lightning Fabric takes them.")
 @click.option("--precision", default="32-true", help="bf16-mixed on GPUs and recent CPUs.")
@@ -76,11 +77,14 @@ def _pairs(options: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    """A number, a list and so on as in the configuration, or else the text as it is."""
+    """What the text means in a configuration, if a number or the like; a file's name is text."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return (
+        value if isinstance(value, (bool, int, float, list)) and not Path(text).exists() else text
+    )
 
 
 if __name__ == "__main__":

@@ -30,10 +30,12 @@ def carry_pack(pack: Path, out: Path, quality: float) -> int:
     with open(pack / "samples.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     rows = [row for row in rows if pack_family(row["source"]) not in HELD_OUT | SHARE_ALIKE]
+    noted = out / "quality.txt"
+    kept = noted.is_file() and noted.read_text(encoding="utf-8") == f"{quality}"
     for row in rows:
         name = Path(row["file"]).with_suffix(".ogg")
         target = out / name
-        if not target.exists():
+        if not kept or not target.exists():
             audio, rate = soundfile.read(pack / row["file"], dtype="float32")
             target.parent.mkdir(parents=True, exist_ok=True)
             level = {"format": "OGG", "subtype": "VORBIS", "compression_level": 1 - quality}
@@ -46,6 +48,7 @@ def carry_pack(pack: Path, out: Path, quality: float) -> int:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    noted.write_text(f"{quality}", encoding="utf-8")
     return len(rows)
 
 

@@ -131,10 +131,8 @@ train() {
   esac
   tail -n 30 "$run/log.txt"
   cp "$run/log.txt" "$OUT/"
-  # Their audio grows with every validation; of larger ones the log above has the figures.
-  rm -f "$OUT"/logs.tar.gz.*
-  tar -cz -C "$run" logs | split --bytes=15M --numeric-suffixes - "$OUT/logs.tar.gz." || true
-  rm -f "$OUT"/logs.tar.gz.0[4-9] "$OUT"/logs.tar.gz.[1-9]*
+  # Only so much comes back, and audio makes them grow with every validation: their first 30 MiB.
+  tar -cz -C "$run" logs | head -c 30M | split --bytes=15M --numeric-suffixes - "$OUT/logs.tar.gz." || true
   if [ -e "$run/ema.pt" ]; then
     "$python" -m mgdm_audio.training.export "$run" "$run/prior"
     split --bytes=15M --numeric-suffixes "$run/prior/weights.safetensors" "$OUT/weights.safetensors."
@@ -153,10 +151,10 @@ join() {
     echo "$folder: the parts do not make the weights that config.toml names; is one missing?" >&2
     exit 1
   fi
+  local workers # of the configuration are the other machine's
+  workers=$(sed -n 's/^workers = \([0-9]*\).*/\1/p' "$prior/config.toml")
+  sed -e "s/^workers = .*/workers = ${workers:-1}/" "$folder/config.toml" >"$prior/.config"
   mv "$prior/.weights" "$prior/weights.safetensors"
-  local workers # are the other machine's
-  workers=$(grep '^workers = ' "$prior/config.toml") || true
-  sed -e "s/^workers = .*/${workers:-\0}/" "$folder/config.toml" >"$prior/.config"
   mv "$prior/.config" "$prior/config.toml"
   echo "$prior: weights and configuration of $folder"
 }

@@ -28,8 +28,11 @@ from mgdm_audio.audio import (
     write_files,
     writing,
 )
+from mgdm_audio.audio.containers import is_chained
 from mgdm_audio.audio.writing import CHUNK
 from mgdm_audio.errors import AudioFileError
+
+ID3V1 = b"TAG" + bytes(125)
 
 
 def noise(seconds=0.5, channels=2, rate=44100):
@@ -149,10 +152,34 @@ def test_ogg_streams_in_a_row_are_refused(tmp_path, subtype):
     soundfile.write(path, noise(1.0, rate=48000).T, 48000, subtype=subtype)
     one = path.read_bytes()
     assert read_audio(path)[0].shape[0] == 2
-    path.write_bytes(one + one)
+    for between in (b"", ID3V1, one[-300:]):
+        path.write_bytes(one + between + one)
+        assert is_chained(path)
     for read in (read_audio, audio_info):
         with pytest.raises(AudioFileError, match=r"a\.ogg: several Ogg streams.*ffmpeg -i"):
             read(path)
+
+
+def test_streams_side_by_side_are_one_file(tmp_path):
+    """Pages that begin streams come first then (a skeleton, a second language)."""
+    path = tmp_path / "a.ogg"
+    soundfile.write(path, noise(1.0).T, 44100)
+    content = path.read_bytes()
+    second = content.index(b"OggS", 4)
+    path.write_bytes(content[:second] + content[:second] + content[second:] + content[second:])
+    assert not is_chained(path)
+
+
+@pytest.mark.parametrize("kind", ["AU", "W64"])
+@pytest.mark.parametrize("order", ["BIG", "LITTLE"])
+def test_other_containers_that_are_cut(tmp_path, kind, order):
+    path = tmp_path / "a.bin"
+    endian = order if kind == "AU" else None
+    soundfile.write(path, noise(1.0).T, 44100, format=kind, subtype="PCM_16", endian=endian)
+    assert read_audio(path)[0].shape == (2, 44100)
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(AudioFileError, match="cut short"):
+        read_audio(path)
 
 
 @pytest.mark.parametrize(("kind", "subtype"), [("WAV", "GSM610"), ("AU", "G721_32")])

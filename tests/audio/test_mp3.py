@@ -91,6 +91,27 @@ def test_files_that_were_joined_are_read_whole(tmp_path, mode):
     np.testing.assert_array_equal(read_audio(path)[0], read)
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(48000, 2), (44100, 1)])
+@pytest.mark.parametrize("tagged", [True, False])
+def test_joined_files_that_differ_are_refused(tmp_path, rate, channels, tagged):
+    path = tmp_path / "a.mp3"
+    tag, music, _ = encoded(path)
+    other = b"".join(encoded(path, rate=rate, channels=channels)[:2])
+    path.write_bytes((tag if tagged else b"") + music + other + tag + music)
+    with pytest.raises(AudioFileError, match=r"a\.mp3: MP3 files of different.*ffmpeg -i"):
+        read_audio(path)
+
+
+def test_short_files_that_were_joined(tmp_path):
+    """A second one of less than a second is known by its tag."""
+    path = tmp_path / "a.mp3"
+    tag, music, _ = encoded(path)
+    one = read_audio(path)[0].shape[1]
+    soundfile.write(path, np.zeros((20000, 2)), 44100, format="MP3")
+    path.write_bytes(tag + music + path.read_bytes())
+    assert read_audio(path)[0].shape[1] > one + 20000
+
+
 def test_a_part_of_it(tmp_path):
     path = tmp_path / "a.mp3"
     path.write_bytes(encoded(path)[1])

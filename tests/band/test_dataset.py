@@ -34,10 +34,11 @@ def test_same_arguments_give_the_same_items_and_another_seed_others():
     assert not any(torch.equal(a, b) for a, b in zip(first, other, strict=True))
 
 
+@pytest.mark.parametrize("full", [0.0, 0.5])
 @pytest.mark.parametrize("start", [1, 3, 6])
-def test_a_run_that_was_cut_short_goes_on_with_the_same_items(start):
-    whole = list(islice(small(), 8))
-    rest = list(islice(small(start=start), 8 - start))
+def test_a_run_that_was_cut_short_goes_on_with_the_same_items(start, full):
+    whole = list(islice(small(full=full), 8))
+    rest = list(islice(small(full=full, start=start), 8 - start))
     assert all(torch.equal(a, b) for a, b in zip(whole[start:], rest, strict=True))
 
 

@@ -79,7 +79,10 @@ def test_a_carried_pack_is_smaller_holds_what_training_hears_and_sounds_the_same
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
+    assert carry_pack(tmp_path / "pack", tmp_path / "out", 0.0) == 1
+    small = (tmp_path / "out" / "fashionbass" / "a.ogg").stat().st_size
     assert carry_pack(tmp_path / "pack", tmp_path / "out", 0.5) == 1
+    assert (tmp_path / "out" / "fashionbass" / "a.ogg").stat().st_size > small
     with open(tmp_path / "out" / "samples.csv", newline="") as file:
         (row,) = csv.DictReader(file)
     assert row["file"] == "fashionbass/a.ogg"

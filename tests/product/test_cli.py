@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from types import SimpleNamespace
 
 import numpy as np
@@ -446,21 +446,43 @@ def test_a_sampler_that_diverges(separate, track, monkeypatch):
 
 
 @pytest.mark.parametrize("more", [[], ["--overwrite"]])
-def test_tracks_are_never_replaced(separate, tmp_path, more):
-    folder = tmp_path / "out"
-    folder.mkdir()
-    for name in ("a", "bass"):
-        soundfile.write(folder / f"{name}.wav", music(0.2, 22050).T, 22050)
-    before = (folder / "bass.wav").read_bytes()
-    status, _, err = separate(
-        folder / "a.wav", folder / "bass.wav", "--filename", "{stem}.{ext}", "-q"
-    )
-    assert status != 0
-    status, _, err = separate(folder / "bass.wav", "--filename", "{stem}.{ext}", "-q", *more)
+@pytest.mark.parametrize("own", [True, False])
+def test_tracks_are_never_replaced(separate, tmp_path, more, own):
+    """Neither the track itself nor another one of the batch, whose turn is still to come."""
+    path = tmp_path / "out" / "a" / "bass.wav"
+    path.parent.mkdir(parents=True)
+    soundfile.write(path, music(0.2, 22050).T, 22050)
+    soundfile.write(tmp_path / "a.wav", music(0.2, 22050).T, 22050)
+    before = path.read_bytes()
+    tracks = [path, "--filename", "a/{stem}.{ext}"] if own else [tmp_path / "a.wav", path]
+    status, _, err = separate(*tracks, "-q", *more)
     assert status == 1
-    assert f"error: {folder / 'bass.wav'}: is one of the tracks" in err
-    assert (folder / "bass.wav").read_bytes() == before
-    assert len(list(folder.iterdir())) == 2
+    assert f"error: {path}: is one of the tracks" in err
+    assert path.read_bytes() == before
+    assert len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="terminals of another kind")
+def test_the_bar_is_as_wide_as_the_terminal(prior_folder, track, tmp_path):
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 110, 0, 0))
+    command = [sys.executable, "-m", "mgdm_audio.cli", track, "--name", prior_folder]
+    command += ["--out", tmp_path / "out", "--quality", "fast", "--device", "cpu"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # how a terminal ends
+        while part := os.read(ours, 4096):
+            shown += part
+    os.close(ours)
+    assert process.wait() == 0
+    bars = [line for line in shown.decode().split("\r") if "100%" in line]
+    assert 100 < len(bars[-1].rstrip()) <= 110
 
 
 def test_too_many_channels(separate, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mgdm_audio.devices import autocast, free_memory, full_precision, undisturbed
+from mgdm_audio.devices import autocast, free_memory, undisturbed
 
 CUDA = torch.device("cuda")
 
@@ -26,17 +26,6 @@ def test_what_is_kept_for_later_counts_as_free(monkeypatch):
     monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 700)
     monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 200)
     assert free_memory(CUDA) == 1500
-
-
-def test_full_precision_has_no_tf32_and_leaves_none_behind():
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high")
-    try:
-        with full_precision(torch.device("cpu")):
-            assert torch.get_float32_matmul_precision() == "highest"
-        assert torch.get_float32_matmul_precision() == "high"
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def test_what_the_caller_is_in_the_middle_of_is_left_outside():
