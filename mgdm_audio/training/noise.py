@@ -30,11 +30,19 @@ class NoiseLevels:
     spread: float = 1.5
 
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Levels ``(sigma, sigma_mix)``, each ``[batch]``, drawn on the generator's device."""
+        """Levels ``(sigma, sigma_mix)``, each ``[batch]``, drawn on the generator's device.
+
+        A batch has of each kind its share, rounded up or down by chance: less noise in the
+        gradient, and few sizes of what a cascade's second network hears, which are compiled each.
+        """
         device = generator.device
-        shares = torch.tensor([self.top, self.conditional, self.partial, self.plain])
-        shares = shares.to(device, torch.float32)
-        kind = torch.multinomial(shares, batch, replacement=True, generator=generator)
+        shares = [self.top, self.conditional, self.partial, self.plain]
+        shares = torch.tensor(shares, dtype=torch.float64)
+        ends = (shares / shares.sum()).cumsum(0)[:-1]
+        offset = torch.rand(1, generator=generator, device=device).cpu().double()
+        points = (torch.arange(batch) + offset) / batch
+        kind = torch.searchsorted(ends, points, right=True).to(device)
+        kind = kind[torch.randperm(batch, generator=generator, device=device)]
         low, high = math.log(self.sigma_min), math.log(self.sigma_max)
         u, v = torch.rand(2, batch, generator=generator, device=device)
         uniform = (low + (high - low) * u).exp()

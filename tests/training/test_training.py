@@ -193,6 +193,15 @@ def test_noise_levels_keep_their_shares_and_range():
     assert (mix <= sigma).all()
 
 
+def test_a_batch_has_of_each_kind_of_level_its_share():
+    levels = NoiseLevels(1e-3, 2.0, top=0.85, conditional=0.15, partial=0.0, plain=0.0)
+    generator = torch.Generator().manual_seed(0)
+    batches = [levels.sample(4, generator)[0] == 2.0 for _ in range(500)]
+    assert {int(batch.sum()) for batch in batches} == {3, 4}
+    places = torch.stack(batches).float().mean(0)  # each alike
+    assert places.tolist() == pytest.approx([0.85] * 4, abs=0.05)
+
+
 def test_relative_loss_is_one_for_the_filter_and_zero_for_the_truth():
     clean, wiener = torch.randn(2, 4, 1000), torch.randn(2, 4, 1000)
     level = torch.tensor([1e-3, 10.0])[:, None, None]  # loud and quiet items count alike
