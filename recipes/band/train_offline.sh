@@ -6,8 +6,8 @@
 #           gathers in .carry/: wheels, fonts, sounds (a pack, see README.md), sets (from runs/band).
 #           Then it says what each call below carries, and ends with status 1 if one is too large.
 #           TARGET_PYTHON=3.12 if the other Python differs; QUALITY=0.1 of the sounds.
-#   there   1. carry .carry/wheels .carry/fonts:  recipes/band/train_offline.sh check
-#           2. carry .carry/sounds:               recipes/band/train_offline.sh check
+#   there   1. carry .carry/wheels .carry/sounds: recipes/band/train_offline.sh check
+#           2. carry .carry/fonts:                recipes/band/train_offline.sh check
 #           3. carry .carry/sets:                 recipes/band/train_offline.sh train 9 --minutes 20
 #           4. carry nothing, and again until the log says "done":  the same command as in 3
 #           What was carried once stays there.
@@ -54,8 +54,8 @@ prepare() {
   tree=$(git ls-files -z --cached --others --exclude-standard | du -cb --files0-from=- | tail -n 1 | cut -f 1)
   echo "working tree: $(mebibytes "$tree")"
   local status=0
-  report 1 "$tree" wheels fonts || status=1
-  report 2 "$tree" sounds || status=1
+  report 1 "$tree" wheels sounds || status=1
+  report 2 "$tree" fonts || status=1
   report 3 "$tree" sets || status=1
   return $status
 }
