@@ -15,7 +15,7 @@ from typing import Any
 from .audio import FORMATS, AudioInfo, audio_info, check_format
 from .devices import explain_memory
 from .engine import SamplingError
-from .errors import AudioFileError, DeviceError, MGDMError, unexpected
+from .errors import AudioFileError, MGDMError, unexpected
 from .separation import Separation, stem_paths
 from .separator import Separator
 
@@ -159,8 +159,9 @@ def separate_tracks(
     Yields:
         an outcome a track, in order.
     """
+    originals = {identity for identity in map(_identity, tracks) if identity is not None}
     for track, name in zip(tracks, unique_names(tracks), strict=True):
-        yield _attempt(separator, track, name, output, tracks, start, duration, progress)
+        yield _attempt(separator, track, name, output, originals, start, duration, progress)
 
 
 def unique_names(tracks: Sequence[Path]) -> list[str]:
@@ -185,26 +186,31 @@ def unique_names(tracks: Sequence[Path]) -> list[str]:
 
 def _attempt(separator, track, *how) -> Outcome:
     """Whatever is wrong with one track, the others are done."""
+    outcome = Outcome(track)
     try:
         with explain_memory("separate a part of the track with --start and --duration."):
-            return _separate_track(separator, track, *how)
-    except DeviceError as error:
-        return Outcome(track, error=f"{track}: {error}")
-    except SamplingError as error:
-        way_out = "use more --steps, other options (-O), or another --sampler"
-        return Outcome(track, error=f"{track}: {error}; {way_out}.")
-    except MGDMError as error:
-        return Outcome(track, error=str(error))
+            _separate_track(outcome, separator, *how)
     except Exception as error:
-        return Outcome(track, f"{track}: {unexpected(error)}", traceback.format_exc())
+        foreseen = isinstance(error, (MGDMError, SamplingError))
+        outcome.error = str(error) if foreseen else unexpected(error)
+        outcome.trace = None if foreseen else traceback.format_exc()
+        if isinstance(error, SamplingError):
+            outcome.error += "; use more --steps, other options (-O), or another --sampler."
+        if outcome.files:
+            outcome.error = f"the stems are written, the report is not: {outcome.error}"
+        if outcome.files or not isinstance(error, AudioFileError):  # which begins with a path
+            outcome.error = f"{track}: {outcome.error}"
+    return outcome
 
 
-def _separate_track(separator, track, name, output, tracks, start, duration, progress) -> Outcome:
+def _separate_track(outcome, separator, name, output, originals, start, duration, progress) -> None:
+    """Fill in `outcome`: its files as soon as they are there, whatever comes after."""
+    track = outcome.track
     info = audio_info(track)
     paths = output.paths(output.names(separator), separator.samples, name)
     report = output.report_path(name) if output.report else None
     seconds = max(min(info.seconds - start, duration or info.seconds), 0.0)
-    _check_writable([*paths, *([report] if report else [])], output.overwrite, tracks)
+    _check_writable([*paths, *([report] if report else [])], output.overwrite, originals)
     _check_format(paths, info, seconds, output.format)
     # The report shows all stems, the files may need fewer.
     stems = None if report else output.computed(separator)
@@ -233,24 +239,14 @@ def _separate_track(separator, track, name, output, tracks, start, duration, pro
     took = time.perf_counter() - began
     settings = wanted.settings
     del wanted
-    details |= {
+    outcome.files = files
+    outcome.info = details | {
         "elapsed": round(took, 3),
         "realtime_factor": round(took / max(details["duration"], 1e-6), 3),
         "settings": settings,
     }
-    outcome = Outcome(track, files=files, info=details)
     if report:
-        try:
-            with explain_memory("a report of a part needs less: --start and --duration."):
-                outcome.report = result.report(report, title=track.name)
-        except MGDMError as error:
-            outcome.error = f"{track}: the stems are written, the report is not: {error}"
-        except Exception as error:
-            outcome.error = (
-                f"{track}: the stems are written, the report is not: {unexpected(error)}"
-            )
-            outcome.trace = traceback.format_exc()
-    return outcome
+        outcome.report = result.report(report, title=track.name)
 
 
 def _select(result: Separation, output: Output, separator: Separator) -> Separation:
@@ -259,11 +255,11 @@ def _select(result: Separation, output: Output, separator: Separator) -> Separat
     return result.select(output.computed(separator))
 
 
-def _check_writable(paths: Sequence[Path], overwrite: bool, tracks: Sequence[Path]) -> None:
-    """Fail before the work, not after it."""
+def _check_writable(paths: Sequence[Path], overwrite: bool, originals: set) -> None:
+    """Fail before the work, not after it. `originals` are never replaced, see `_identity`."""
     for path in paths:
         try:
-            if path.exists() and any(_is_file(path, track) for track in tracks):
+            if _identity(path) in originals:
                 raise AudioFileError(
                     f"{path}: is one of the tracks, and would be replaced by a stem; "
                     "choose another --out or --filename."
@@ -289,11 +285,13 @@ def _check_writable(paths: Sequence[Path], overwrite: bool, tracks: Sequence[Pat
             raise AudioFileError(f"{folder}: no permission to write; choose another --out.")
 
 
-def _is_file(path: Path, track: Path) -> bool:
+def _identity(path: Path) -> tuple[int, int] | None:
+    """The same for all names of a file; None if there is none, or no way to it."""
     try:
-        return path.samefile(track)
-    except OSError:  # there is no such track: its turn will come
-        return False
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _check_format(paths: Sequence[Path], info: AudioInfo, seconds: float, name: str) -> None:

@@ -214,7 +214,7 @@ def convert(
             holds a prior already.
     """
     paths, out = [Path(p) for p in checkpoints], Path(out)
-    sources = check_names(sources)
+    sources = _check_names(sources)
     for name, value in (("sample rate", samplerate), ("segment", segment)):
         if not 0 < value < math.inf:
             raise PriorError(f"the {name} must be positive and finite, not {value:g}.")
@@ -261,11 +261,12 @@ def convert(
     return out
 
 
-def check_names(sources: Sequence[str]) -> tuple[str, ...]:
+def _check_names(sources: Sequence[str]) -> tuple[str, ...]:
     """Names of stems without spaces around them.
 
     Raises:
-        PriorError: one is empty, no file name, or there twice; or the name of what no stem has.
+        PriorError: one is empty, cannot be part of a file name, is there twice, or is "residual",
+            which is what a separation calls the rest.
     """
     names = tuple(name.strip() for name in sources)
     for name in names:

@@ -48,7 +48,7 @@ def is_chained(path: Path) -> bool:
 
 
 def _chunk_is_cut(content: BinaryIO, order: str) -> bool:
-    """Whether the samples' chunk of a WAV or AIFF file, after its first four bytes, is too long."""
+    """Whether the chunk with the samples of a WAV or AIFF file ends beyond the file."""
     size = content.seek(0, os.SEEK_END)
     at, long = 12, None
     while at + 8 <= size:
@@ -65,7 +65,7 @@ def _chunk_is_cut(content: BinaryIO, order: str) -> bool:
 
 
 def _au_is_cut(content: BinaryIO, order: str) -> bool:
-    """The same of an AU file: after its first four bytes where samples begin, and their size."""
+    """The same of an AU file; `content` is at byte 4, where it says where samples begin."""
     begin, length = struct.unpack(f"{order}II", content.read(8).ljust(8, b"\0"))
     return begin + length > content.seek(0, os.SEEK_END) and length < UNKNOWN
 
@@ -78,7 +78,7 @@ def _w64_is_cut(content: BinaryIO) -> bool:
         content.seek(at)
         name, length = struct.unpack("<16sQ", content.read(24))
         if name[:4] == b"data":
-            return size < at + length < 2**62
+            return size < at + length < 2**62  # more is a pipe's unknown length
         at += max(-(-length // 8) * 8, 24)
     return False
 

@@ -108,6 +108,11 @@ def read_crop(track: Track, start: float, seconds: float, samplerate: int) -> np
     return audio[:, skip : skip + length]
 
 
+def sounding(stems: np.ndarray) -> np.ndarray:
+    """Which of the stems ``[K, T]`` sound, ``[K]``: their peak is above -60 dB of full scale."""
+    return np.abs(stems).max(1) > 1e-3
+
+
 class TrackDataset(IterableDataset):
     """Endless random crops of the tracks below a folder, ``[K, T]`` float32.
 
@@ -160,7 +165,7 @@ class TrackDataset(IterableDataset):
         rng = np.random.default_rng([self.seed, number])
         for _ in range(self.tries):
             crop = self._crop(rng)
-            if (np.abs(crop).max(1) > 1e-3).sum() >= 2:
+            if sounding(crop).sum() >= 2:
                 break
         return torch.from_numpy(np.ascontiguousarray(crop))
 

@@ -181,7 +181,10 @@ def train(
             wiener = net.wiener(noisy, sigma, sigma_mix)
             expected = net.expected_error(sigma, sigma_mix)
         given = model(noisy, sigma, sigma_mix), wiener, clean, expected
-        loss = torch.where(start.view(-1, 1), at_start(*given), elsewhere(*given)).mean()
+        loss = elsewhere(*given)
+        if at_start is not elsewhere:
+            loss = torch.where(start.view(-1, 1), at_start(*given), loss)
+        loss = loss.mean()
         if fabric.world_size > 1 or not loss.requires_grad:
             # A cascade's second network may have had no part in it, but other processes wait for
             # gradients of all.

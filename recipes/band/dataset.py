@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from mgdm_audio.audio import resample
+from mgdm_audio.training.data import sounding
 
 from .effects import random_effects
 from .production import master, produced_effects
@@ -20,8 +21,8 @@ from .sounds.bank import Bank, sound_bank, training_pack
 from .splits import song_seed
 from .wall import LOUD_STYLES, loud_effects, loud_song
 
-#: Draws of an item, and the peak from which on a stem sounds in it.
-TRIES, AUDIBLE = 12, 1e-3
+#: Draws of an item until enough stems sound in it.
+TRIES = 12
 
 
 class BandDataset(IterableDataset):
@@ -173,7 +174,7 @@ class BandDataset(IterableDataset):
         wanted = 0 if not self.full else 4 if chance.random() < self.full else 2
         for _ in range(TRIES):
             crop = self._draw(rng, songs)
-            if (np.abs(crop).max(1) > AUDIBLE).sum() >= wanted:
+            if sounding(crop).sum() >= wanted:
                 break
         return limit(crop)
 
