@@ -121,8 +121,10 @@ def train(
         mixed.convert_input = lambda data: data
     fabric.launch()
     levels = NoiseLevels(prior["sigma_min"], prior["sigma_max"], **options.noise)
-    if options.loss == "mixture" and not options.mean_start:
-        raise ValueError("the loss 'mixture' is for examples that start from it: set mean_start")
+    if at_start is not elsewhere and not options.mean_start:
+        raise ValueError(
+            f"the loss {options.loss!r} is for examples that start from the mixture: set mean_start"
+        )
 
     fabric.seed_everything(options.seed, verbose=False)  # initial weights, the same in all ranks
     net = build_network(prior["network"], len(prior["sources"]), **config.get("network", {}))

@@ -153,7 +153,7 @@ def test_the_level_loss_trains(config, tmp_path):
 
 def test_the_mixture_loss_is_for_examples_that_start_from_it(config, tmp_path, monkeypatch):
     object.__setattr__(config["training"], "loss", "mixture")
-    with pytest.raises(ValueError, match="start from it: set mean_start"):
+    with pytest.raises(ValueError, match="start from the mixture: set mean_start"):
         train(config, tmp_path)
     object.__setattr__(config["training"], "mean_start", True)
     # In place of the loss at the start one that ends the run.

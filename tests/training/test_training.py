@@ -14,7 +14,13 @@ from mgdm_audio.networks import BandDenoiser, build_network, check_top
 from mgdm_audio.training.config import read_config
 from mgdm_audio.training.ema import EMA
 from mgdm_audio.training.loop import TrainingDiverged, train
-from mgdm_audio.training.loss import level_loss, log_loss, mixture_loss, relative_loss
+from mgdm_audio.training.loss import (
+    level_loss,
+    log_loss,
+    mixture_log_loss,
+    mixture_loss,
+    relative_loss,
+)
 from mgdm_audio.training.noise import NoiseLevels, two_level_noise
 from mgdm_audio.training.optimizer import orthogonalise
 from mgdm_audio.training.validate import scores_by_level
@@ -321,6 +327,32 @@ def test_the_mixture_loss_believes_both_stems_alike_the_relative_one_believes_th
     quiet = [x * 1e-2 for x in (clean * 0, wiener, clean)]
     loud = mixture_loss(clean * 0, wiener, clean, expected * 0).mean()
     assert mixture_loss(*quiet, expected * 0).mean() == pytest.approx(loud.item(), rel=1e-3)
+
+
+def test_the_mixture_log_loss_weighs_errors_alike_whoever_owns_a_sound():
+    """The filter gives four fifths of it to the first: `log_loss` forgives if that is wrong."""
+    torch.manual_seed(0)
+    mixture = torch.randn(1, 1, 4000)
+    wiener = mixture * torch.tensor([0.8, 0.2]).view(1, 2, 1)
+    expected = torch.full((1, 2), 0.16)
+    owners = (mixture * torch.eye(2)[owner].view(1, 2, 1) for owner in (0, 1))
+    likelier, other = ((clean, clean + (mixture - 2 * clean)) for clean in owners)
+
+    def worth(loss, clean, opposite, error):
+        """A decibel's, where so much of the sound is still with the other stem."""
+        shares = error, error / 10**0.05
+        given = (clean + share * (opposite - clean) for share in shares)
+        worse, better = (loss(x, wiener, clean, expected).mean().item() for x in given)
+        return worse - better
+
+    assert worth(mixture_log_loss, *likelier, 0.5) == pytest.approx(
+        worth(mixture_log_loss, *other, 0.5), rel=1e-3
+    )
+    assert worth(log_loss, *likelier, 0.5) > 1.2 * worth(log_loss, *other, 0.5)
+    # Between a squared error, where small ones gain nothing, and a mean of decibels.
+    ratio = worth(mixture_log_loss, *other, 0.5) / worth(mixture_log_loss, *other, 0.1)
+    assert 2 < ratio < 8
+    assert worth(mixture_loss, *other, 0.5) > 20 * worth(mixture_loss, *other, 0.1)
 
 
 def test_the_slope_tells_a_posterior_mean_from_a_shrunken_one():
