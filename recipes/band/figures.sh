@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tables of the band prior's card that say how good its weights are, measured anew: SI-SDRi of all sets,
-# of recordings and of panned and detuned music, confusion, missing stems. One file a table in OUT.
+# The tables that say how good the band prior's weights are (its card, docs/qualities.md), measured anew: SI-SDRi of all
+# sets, of recordings and of panned and detuned music, confusion, missing stems. One file a table in OUT.
 #
 #   recipes/band/figures.sh OUT RECORDINGS [PRIOR]
 #
