@@ -83,6 +83,6 @@ class PlacedNoise:
 
 
 def _generator(*seed: int) -> torch.Generator:
-    """A random stream of its own for every tuple of integers."""
+    """A random stream; tuples of one length, of integers below 2^32, have streams of their own."""
     state = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state))

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .bridge import Level, bridge, double
+from .bridge import Level, bridge, double, spread
 from .noise import Noise
 from .schedules import between
 from .types import Denoiser, Info, Likelihood
@@ -38,7 +38,8 @@ class Calls:
         if x0.shape != x.shape:
             raise ValueError(f"the denoiser turned shape {tuple(x.shape)} into {tuple(x0.shape)}")
         self._denoiser += self._weight
-        finite = torch.isfinite(x0.detach()).all()
+        # A signal that is not finite is the sampler's fault, not the denoiser's.
+        finite = torch.isfinite(x0.detach()).all() | ~torch.isfinite(x.detach()).all()
         self._finite = finite if self._finite is None else self._finite & finite
         return x0
 
@@ -77,31 +78,51 @@ class Calls:
 
 
 def ancestral(
-    calls: Calls, x: Tensor, sigma: Level, n: int, noise: Noise, *, sigma_min: float, rho: float
+    calls: Calls,
+    x: Tensor,
+    sigma: Level,
+    n: int,
+    noise: Noise,
+    *,
+    sigma_min: float,
+    rho: float,
+    last: bool = True,
 ) -> Tensor:
     """Draw ``x_0`` from the prior's reverse process in ``n`` ancestral steps.
 
     Levels go from ``sigma`` to ``sigma_min`` evenly in ``sigma^(1/rho)``; each step draws from the
     bridge between the denoised signal and the current one, the last returns the denoised signal.
+    From ``sigma_min`` or below one call is all there is to do, and the result is ``D(x)``.
 
     Args:
         x: ``[B, ...]`` at level ``sigma``.
         sigma: scalar or ``[B]``.
-        n: denoiser calls, at least 1; with 1 the result is ``D(x)``.
+        n: levels, at least 1; with 1 the result is ``D(x)``.
+        last: denoise at the lowest level as well; otherwise what is returned is drawn at it.
     """
     top = double(sigma)
     low = top.clamp_max(sigma_min)
+    if bool((top <= sigma_min).all()):
+        for _ in range(n - 1):  # other items' levels must not move this one's random numbers
+            noise.skip(x.shape)
+        return calls(x, top)
     levels = [between(torch.tensor(1 - i / max(n - 1, 1)), low, top, rho) for i in range(n)]
+    x0 = x
     for level, below in pairwise(levels):
-        x = bridge(calls(x, level), x, 0.0, below, level, noise.normal(x.shape))
-    return calls(x, levels[-1])
+        x0 = calls(x, level)
+        x = bridge(x0, x, 0.0, below, level, noise.normal(x.shape))
+    if last or n == 1:
+        return calls(x, levels[-1])
+    return torch.where(spread(top - low, x) > 0, x, x0)  # items at the lowest level: as above
 
 
 def flow(calls: Calls, x: Tensor, sigma: float, n: int, *, sigma_min: float) -> Tensor:
     """End of the probability flow from ``x`` at level ``sigma``, in ``n`` Euler steps.
 
-    Levels are Karras et al.'s with rho = 7 down to ``sigma_min``, then 0.
+    Levels are Karras et al.'s with rho = 7 down to ``sigma_min``, then 0; from ``sigma_min`` or
+    below one call is all there is to do.
     """
+    n = n if sigma > sigma_min else 1
     low = double(min(sigma_min, sigma))
     levels = [
         float(between(double(1 - i / max(n - 1, 1)), low, double(sigma), 7.0)) for i in range(n)

@@ -23,6 +23,12 @@ def _check_fit(predicted: Tensor, observation: Tensor, what: str) -> None:
             f"{what} predicts shape {tuple(predicted.shape)}, "
             f"the observation has shape {tuple(observation.shape)}"
         )
+    _refuse_complex(predicted, f"what {what} predicts")
+
+
+def _refuse_complex(values: Tensor, what: str) -> None:
+    if values.is_complex():
+        raise TypeError(f"{what} is complex: use torch.view_as_real for operator and observation")
 
 
 def _gaussian_log_prob(residual: Tensor, sigma_y: float) -> Tensor:
@@ -43,11 +49,13 @@ class Gaussian:
 
     Raises:
         ValueError: if ``sigma_y`` is negative.
+        TypeError: if the observation is complex, or, later, what the operator returns.
     """
 
     def __init__(self, observation: Tensor, operator: Callable[[Tensor], Tensor], sigma_y: float):
         if sigma_y < 0:
             raise ValueError(f"sigma_y must not be negative, not {sigma_y}")
+        _refuse_complex(observation, "the observation")
         self.observation = observation
         self.sigma_y = float(sigma_y)
         self._operator = operator
@@ -255,15 +263,16 @@ class DenseGaussian(Spectral):
                 f"a matrix of shape {tuple(self.matrix.shape)} does not act on items of "
                 f"shape {tuple(x.shape[1:])}"
             )
-        return x.flatten(1) @ self.matrix.T
+        return x.flatten(1) @ self.matrix.to(x.dtype).T
 
     def _adjoint(self, y: Tensor, like: Tensor) -> Tensor:
-        return (y @ self.matrix).reshape(-1, *like.shape[1:])
+        return (y @ self.matrix.to(y.dtype)).reshape(-1, *like.shape[1:])
 
     def filter(self, y: Tensor, gains: Callable[[Tensor], Tensor], like: Tensor) -> Tensor:
         """In the basis of the left singular vectors."""
         with torch.autocast(y.device.type, enabled=False):
-            return (gains(self._values) * (y @ self._vectors)) @ self._vectors.T
+            values, vectors = self._values.to(y.dtype), self._vectors.to(y.dtype)
+            return (gains(values) * (y @ vectors)) @ vectors.T
 
 
 class Poisson:

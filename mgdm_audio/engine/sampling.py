@@ -18,6 +18,7 @@ def sample(
     sigmas: Tensor | Sequence[float],
     shape: Sequence[int],
     *,
+    stop: int | None = None,
     seed: int | Sequence[int] = 0,
     noise: Noise | None = None,
     device: torch.device | str | None = None,
@@ -29,6 +30,8 @@ def sample(
         sampler: for instance ``SAMPLERS["mgdm"](denoise, likelihood)``.
         sigmas: noise levels, positive and strictly descending; a trailing 0 is ignored.
         shape: ``(B, K, T)``, or ``B`` followed by any shape the denoiser takes.
+        stop: how many of the levels are visited, from the first on; all by default. A sampler sees
+            the whole of `sigmas` all the same, as one that ends early in a longer schedule does.
         seed: one integer (item ``i`` uses a seed derived from it and ``i``) or one per item;
             items with equal seeds share their noise.
         noise: random numbers to use in place of those of `seed` and `device`: a :class:`.Noise`, or
@@ -40,11 +43,15 @@ def sample(
         ``x0 [B, K, T]``, float32.
 
     Raises:
-        ValueError: if the levels are not positive and descending, or shapes disagree.
-        DenoiserError: if the denoiser returns NaN or infinity.
+        ValueError: if the levels are not positive and descending, `stop` is not from 1 to their
+            number, or shapes disagree.
+        DenoiserError: if the denoiser returns NaN or infinity for a finite signal.
         SamplingError: if the sampler itself diverges.
     """
     levels = _levels(sigmas)
+    stop = len(levels) if stop is None else stop
+    if not 1 <= stop <= len(levels):
+        raise ValueError(f"stop must be from 1 to {len(levels)}, the number of levels, not {stop}")
     if noise is None:
         noise = Noise(seed, shape[0], torch.device("cpu") if device is None else device)
     if sampler.from_noise:
@@ -56,7 +63,7 @@ def sample(
     state = sampler.init(start)
     denoiser_calls = gradient_calls = 0
     checks = []
-    for index, sigma in enumerate(levels):
+    for index, sigma in enumerate(levels[:stop]):
         state, info = sampler.step(state, Step(index, levels, noise))
         finite = torch.isfinite(state.x0).all()
         checks.append((index, sigma, torch.stack([info.finite.to(finite.device), finite])))
@@ -66,7 +73,7 @@ def sample(
         denoiser_calls += info.denoiser_calls
         gradient_calls += info.gradient_calls
         if callback is not None:
-            callback(Progress(index, len(levels), sigma, state.x0, denoiser_calls, gradient_calls))
+            callback(Progress(index, stop, sigma, state.x0, denoiser_calls, gradient_calls))
     for check in checks:
         _check(*check)
     return state.x0

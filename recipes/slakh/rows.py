@@ -33,7 +33,7 @@ class Row:
         levels: number of noise levels of the Karras grid.
         sigma_min, sigma_max: ends of the grid, by default the prior's.
         rho: of the grid.
-        span: first and last (exclusive) level that is run, by default all of them.
+        stop: levels of the grid that are run, from the first on, by default all of them.
         sigma_y: standard deviation of the observation noise.
         chunk: samples separated at once; what is left at the end of a track is not separated.
         seed: of the run.
@@ -51,7 +51,7 @@ class Row:
     sigma_min: float | None = None
     sigma_max: float | None = None
     rho: float = 7.0
-    span: tuple[int, int] | None = None
+    stop: int | None = None
     sigma_y: float = 1e-4
     chunk: int = 2**18
     seed: int = 0
@@ -65,7 +65,7 @@ class Row:
         """Noise levels, descending."""
         low = prior.sigmas[0] if self.sigma_min is None else self.sigma_min
         high = prior.sigmas[1] if self.sigma_max is None else self.sigma_max
-        return karras_schedule(self.levels, low, high, self.rho)[slice(*(self.span or (None,)))]
+        return karras_schedule(self.levels, low, high, self.rho)
 
     def build(self, prior: Prior, mixture: Tensor) -> Sampler:
         """The sampler for ``mixture [B, 1, T]``.
@@ -81,8 +81,7 @@ class Row:
         """Everything that results depend on, as plain data."""
         names = ("prior", "sampler", "levels", "sigma_min", "sigma_max", "rho", "sigma_y")
         plain = {name: getattr(self, name) for name in (*names, "chunk", "seed")}
-        span = None if self.span is None else list(self.span)
-        return {**plain, "span": span, "options": dict(self.options)}
+        return {**plain, "stop": self.stop, "options": dict(self.options)}
 
 
 def read_rows(path: Path = PAPER) -> dict[str, Row]:
@@ -99,8 +98,6 @@ def read_rows(path: Path = PAPER) -> dict[str, Row]:
         default = content.get("default", {}).get(entry.pop("default", ""), {})
         options = {**default.get("options", {}), **entry.get("options", {})}
         merged = {**default, **entry, "options": options}
-        if "span" in merged:
-            merged["span"] = tuple(merged["span"])
         name = merged.get("name", "?")
         if unknown := set(merged) - known:
             raise ValueError(f"{path}: row {name!r} has unknown {', '.join(sorted(unknown))}")

@@ -114,6 +114,7 @@ def separate_track(
             row.build(prior, y),
             row.sigmas(prior),
             (len(numbers), len(prior.sources), row.chunk),
+            stop=row.stop,
             seed=[chunk_seed(row.seed, track.name, i) for i in numbers],
             device=device,
         )

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mgdm_audio.engine import SAMPLERS, MixtureSum, Poisson, karras_schedule, sample
+from mgdm_audio.engine import SAMPLERS, Gaussian, MixtureSum, Poisson, karras_schedule, sample
 from mgdm_audio.engine.analytic import GaussianMixture, gaussian
 from mgdm_audio.engine.denoising import Calls
 from mgdm_audio.engine.likelihoods import Masked
@@ -134,6 +134,37 @@ def test_perturbed_draw_refuses_what_it_cannot_do():
         SAMPLERS["mgdm"](prior.denoise, counts, draw="perturbed")
     with pytest.raises(ValueError, match="draw"):
         SAMPLERS["mgdm"](prior.denoise, counts, draw="exact")
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "mean", "covariance"),
+    [
+        ("pnpdm", {"n_denoise": 8, "step_size": 1e-2}, 0.25, 0.4),
+        ("daps", {"prior_std": 0.8, "step_size": 1e-2, "step_decay": 0.1}, 0.5, 0.5),
+    ],
+)
+def test_likelihood_steps_by_langevin(name, settings, mean, covariance):
+    """The sum as any operator, on levels down to where no fixed step is stable."""
+    prior, likelihood, posterior = problem(0.5)
+    plain = Gaussian(likelihood.observation, lambda x: x.sum(1, keepdim=True), 0.5)
+    sampler = SAMPLERS[name](prior.denoise, plain, **settings)
+    x0 = sample(sampler, karras_schedule(40, 5e-4, 20.0, 3.0), (DRAWS, K, T)).flatten(1)
+    target = posterior.covariance()
+    error = (x0.mean(0) - posterior.mean().flatten()).abs() / target.diagonal().sqrt()
+    assert error.max() < mean
+    assert (torch.cov(x0.T) - target).norm() < covariance * target.norm()
+
+
+def test_without_noise_to_hide_it_in_a_noisy_observation_is_not_put_in():
+    """DDNM's last step: equation 19 has the noise of the step over that of the observation."""
+    prior, likelihood, _ = problem(0.5)
+    x0 = sample(
+        SAMPLERS["ddnm"](prior.denoise, likelihood), karras_schedule(9, 0.01, 8.0), (9, K, T)
+    )
+    assert likelihood.residual(x0).abs().mean() > 0.01
+    exact = MixtureSum(likelihood.observation, 0.0)
+    x0 = sample(SAMPLERS["ddnm"](prior.denoise, exact), karras_schedule(9, 0.01, 8.0), (9, K, T))
+    assert exact.residual(x0).abs().max() < 1e-5
 
 
 def test_prior_is_far_outside_the_tolerances():

@@ -113,6 +113,29 @@ def test_shapes_that_do_not_fit_are_both_named():
         MixtureSum(random(B, 2, T), SIGMA_Y)
 
 
+def test_complex_observations_are_refused_with_the_way_out():
+    signal = random(B, 1, T)
+    spectrum = torch.fft.rfft(signal)
+    with pytest.raises(TypeError, match=r"the observation is complex: use torch\.view_as_real"):
+        Gaussian(spectrum, torch.fft.rfft, SIGMA_Y)
+    with pytest.raises(TypeError, match="what Gaussian predicts is complex"):
+        Gaussian(spectrum.abs(), torch.fft.rfft, SIGMA_Y).log_prob(signal)
+    parts = Gaussian(
+        torch.view_as_real(spectrum), lambda x: torch.view_as_real(torch.fft.rfft(x)), SIGMA_Y
+    )
+    assert parts.residual(signal).abs().max() == 0
+
+
+def test_a_matrix_in_double_precision_serves_signals_in_single():
+    likelihood, x = make("matrix"), random(B, K, T).float()
+    y = likelihood.apply(x)
+    assert y.dtype == torch.float32
+    assert torch.allclose(y.double(), make("matrix").apply(x.double()), atol=1e-5)
+    solved = likelihood.pinv(y, x)
+    assert solved.dtype == torch.float32
+    assert torch.allclose(likelihood.apply(solved), y, atol=1e-4)
+
+
 def test_a_noiseless_observation_has_no_density():
     with pytest.raises(ValueError, match="sigma_y > 0"):
         MixtureSum(random(B, 1, T), 0.0).log_prob(random(B, K, T))

@@ -15,6 +15,8 @@ from mgdm_audio.engine import (
     sample,
 )
 from mgdm_audio.engine.analytic import gaussian
+from mgdm_audio.engine.denoising import Calls, ancestral
+from mgdm_audio.engine.noise import Noise
 
 B, K, T = 3, 4, 5
 SIGMAS = karras_schedule(6, 0.05, 3.0, 3.0)
@@ -176,8 +178,13 @@ def test_non_linear_observations_are_served(name):
     target = PRIOR.sample(B, torch.Generator().manual_seed(2))
     likelihood = Gaussian(target.sum(1, keepdim=True).tanh(), lambda x: x.sum(1, True).tanh(), 0.2)
     settings = SETTINGS.get(name, {}) | ({"n_langevin": 3} if name == "pnpdm" else {})
-    x0 = sample(SAMPLERS[name](PRIOR.denoise, likelihood, **settings), SIGMAS, (B, K, T))
+    sampler = SAMPLERS[name](PRIOR.denoise, likelihood, **settings)
+    x0 = sample(sampler, SIGMAS, (B, K, T), seed=[7, 8, 9])
     assert torch.isfinite(x0).all()
+    likelihood = Gaussian(likelihood.observation[1:2], lambda x: x.sum(1, True).tanh(), 0.2)
+    sampler = SAMPLERS[name](PRIOR.denoise, likelihood, **settings)
+    alone = sample(sampler, SIGMAS, (1, K, T), seed=[8])
+    assert torch.allclose(x0[1:2], alone, atol=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -192,6 +199,72 @@ def test_a_sampler_that_diverges_is_reported():
     sampler = SAMPLERS["daps"](PRIOR.denoise, MixtureSum(MIXTURE, 1e-3), step_size=1e9)
     with pytest.raises(SamplingError, match="diverged"):
         sample(sampler, SIGMAS, (B, K, T))
+
+
+def test_a_denoiser_is_not_blamed_for_what_it_was_given():
+    """A linear one makes NaN of infinity; the sampler made the infinity."""
+    state = SAMPLERS["dps"](PRIOR.denoise, MixtureSum(MIXTURE, 0.2)).init(
+        MIXTURE.new_zeros(B, K, T)
+    )
+    calls = Calls(PRIOR.denoise)
+    calls(state.x / 0, 1.0)
+    assert calls.info().finite
+    calls(state.x, 1.0)
+    assert calls.info().finite
+    broken = Calls(lambda x, sigma: x / 0)
+    broken(state.x, 1.0)
+    assert not broken.info().finite
+
+
+@every_sampler
+def test_a_run_that_stops_early_is_the_beginning_of_the_whole(name):
+    """The sampler sees all levels, so that up to there nothing is different."""
+    whole, part = [], []
+    run(name, callback=whole.append)
+    x0 = run(name, callback=part.append, stop=4)
+    assert [p.steps for p in part] == [4] * 4
+    assert [p.sigma for p in part] == [p.sigma for p in whole[:4]]
+    assert torch.equal(x0, part[-1].x0)
+    assert torch.equal(x0, whole[3].x0)
+
+
+@pytest.mark.parametrize("stop", [0, 7])
+def test_a_stop_outside_the_schedule_is_refused(stop):
+    with pytest.raises(ValueError, match="from 1 to 6"):
+        run("dps", stop=stop)
+
+
+def test_ancestral_steps_end_at_the_lowest_level_or_at_its_denoised_signal():
+    levels = []
+
+    def denoise(x, sigma):
+        levels.append(sigma.tolist())
+        return PRIOR.denoise(x, sigma)
+
+    def draw(sigma, last, n=5):
+        levels.clear()
+        sigma = torch.tensor(sigma, dtype=torch.float64)
+        noise = Noise(0, len(sigma), "cpu")
+        x = PRIOR.sample(len(sigma), torch.Generator().manual_seed(3))
+        return ancestral(
+            Calls(denoise), x, sigma, n, noise, sigma_min=0.05, rho=3.0, last=last
+        ), noise.normal(x.shape)
+
+    (mean, _), drawn_at = draw([2.0, 1.0], True), [list(one) for one in levels]
+    assert [max(level) for level in drawn_at] == sorted(map(max, drawn_at), reverse=True)
+    assert drawn_at[-1] == pytest.approx([0.05, 0.05])
+    (at_lowest, _), calls = draw([2.0, 1.0], False), len(levels)
+    assert calls == 4
+    difference = (PRIOR.denoise(at_lowest, torch.full((2,), 0.05)) - mean).abs().max()
+    assert difference < 1e-5
+    # At the lowest level there is one thing to do, for an item alone and beside one that is higher.
+    for last in (True, False):
+        (alone, after), calls = draw([0.04, 0.05], last), len(levels)
+        assert calls == 1
+        (beside, after_beside), calls = draw([0.04, 1.0], last), len(levels)
+        assert calls == (5 if last else 4)
+        assert torch.allclose(alone[0], beside[0], atol=1e-6)
+        assert torch.equal(after[0], after_beside[0])
 
 
 @pytest.mark.parametrize(

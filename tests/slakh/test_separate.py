@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import torch
 from click.testing import CliRunner
 
 from mgdm_audio import Separator
-from mgdm_audio.engine import SAMPLERS, sample
+from mgdm_audio.engine import SAMPLERS, karras_schedule, sample
 from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import load_prior
 from recipes.slakh import separate as module
@@ -289,11 +290,12 @@ def test_every_row_of_the_paper_builds(name, prior):
     [
         # release, stated: 1,020 gradients and 1,428 passes; ours denoises once more at the start
         ("mgdm-r6-release", 1020, 1429),
-        # paper: R * (15 * 3 + 5 * 20) and R * 20 * 15
-        ("mgdm-r6", 870, 1801),
-        ("mgdm-g90", 1800, 301),
+        # paper: R * (15 * 3 + 5 * 20) and R * 20 * 15; the last two levels draw x_0 from the lowest
+        # level, where one call of the 15 is all there is to do
+        ("mgdm-r6", 870, 1801 - 6 * 2 * 14),
+        ("mgdm-g90", 1800, 301 - 2 * 14),
         ("msdm-dirac", 0, 300),
-        ("pnp-dm", 0, 3000),
+        ("pnp-dm", 0, 3000 - 19),
         ("mgdm-free", 0, 200),
     ],
 )
@@ -303,7 +305,7 @@ def test_cost_of_the_published_settings(name, gradients, others, prior):
         load_prior(prior, "cpu"), denoise=lambda x, sigma: x / (1 + sigma.reshape(-1, 1, 1) ** 2)
     )
     sampler, sigmas = row.build(loaded, torch.zeros(1, 1, 4)), row.sigmas(loaded)
-    sample(sampler, sigmas, (1, 4, 4), seed=0, callback=calls.append)
+    sample(sampler, sigmas, (1, 4, 4), stop=row.stop, seed=0, callback=calls.append)
     assert calls[-1].gradient_calls == gradients
     assert calls[-1].denoiser_calls - calls[-1].gradient_calls == others
 
@@ -332,15 +334,46 @@ def test_every_row_separates_what_its_denoiser_knows(name, prior):
 
     loaded = replace(load_prior(prior, "cpu"), denoise=denoise)
     row = PAPER_ROWS[name]
-    stems = sample(row.build(loaded, mixture), row.sigmas(loaded), clean.shape, seed=1)
+    sampler, sigmas = row.build(loaded, mixture), row.sigmas(loaded)
+    stems = sample(sampler, sigmas, clean.shape, stop=row.stop, seed=1)
     improvement = si_sdr_improvement(stems[0], clean[0], 22050)
     assert improvement.min() > 3.5, improvement
 
 
-def test_the_release_stops_at_the_level_it_is_known_to_stop_at(prior):
-    sigmas = PAPER_ROWS["mgdm-r6-release"].sigmas(load_prior(prior, "cpu"))
-    assert len(sigmas) == 17
-    assert sigmas[-1].item() == pytest.approx(0.045, abs=1e-3)
+def test_the_release_visits_the_levels_it_is_known_to_visit(prior):
+    """Of 20 levels the first for an estimate, then 17, whose x_0 are drawn down to the lowest."""
+    row, levels = PAPER_ROWS["mgdm-r1-release"], []
+    loaded = load_prior(prior, "cpu")
+
+    def denoise(x, sigma):
+        levels.append(sigma[0].item())
+        return x / (1 + sigma.reshape(-1, 1, 1) ** 2)
+
+    loaded = replace(loaded, denoise=denoise)
+    grid = row.sigmas(loaded)
+    done, counts = [], []
+
+    def progress(report):
+        done.append(report.sigma)
+        counts.append(len(levels))
+
+    sampler = row.build(loaded, torch.zeros(1, 1, 4))
+    sample(sampler, grid, (1, 4, 4), stop=row.stop, callback=progress)
+    assert done == pytest.approx(grid[:18].tolist())
+    assert done[-1] == pytest.approx(0.045, abs=1e-3)
+    assert counts[0] == 1  # at 20, an estimate and no more
+    each = [levels[a:b] for a, b in pairwise(counts)]
+    for at, calls in enumerate(each, 1):
+        gradients = 3 if at < 11 else 20
+        assert len(calls) == gradients + 14
+        s = calls[0]
+        assert calls[:gradients] == [s] * gradients
+        assert s <= grid[at + 1].item() * (1 + 1e-6)
+        assert calls[gradients] == s
+        ladder = karras_schedule(15, 5e-4, s, 3.0).tolist()
+        assert calls[gradients:] == pytest.approx(ladder[:14], rel=1e-4)
+    # In the last seven the level below t is s.
+    assert [calls[0] for calls in each[10:]] == pytest.approx(grid[12:19].tolist())
 
 
 def test_rows_with_mistakes_are_refused(tmp_path):

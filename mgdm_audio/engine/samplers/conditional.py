@@ -38,6 +38,10 @@ def conditional(
     mean given ``y`` and the ordinary reverse process draws from the posterior. With one level the
     result is the posterior mean at that level.
 
+    A draw it is for ``sigma_y = 0``. Otherwise the component along ``u``, which has no noise in the
+    state, is left near its mean (or, with ``project``, at ``y``), and lacks the variance that the
+    observation's noise would give it.
+
     Args:
         denoise: a separation-aware denoiser.
         likelihood: the mixture; ``sigma_y = 0`` conditions on it exactly.

@@ -33,8 +33,8 @@ def daps(
         likelihood: any differentiable likelihood.
         n_flow: Euler steps of the probability flow. Paper: 5.
         n_langevin: Langevin steps. Paper: 100.
-        step_size: the first level's Langevin step; stable while it is below the smallest variance,
-            about ``sigma_y^2 / ||A||^2``. Paper: 1e-4 to 1e-5.
+        step_size: the first level's Langevin step, see :func:`langevin` for what is stable. Paper:
+            1e-4 to 1e-5.
         step_decay: the last level's step relative to the first's, linear in between. Paper: 0.01.
         prior_std: if given, the Gaussian's variance is ``s^2 sigma^2 / (s^2 + sigma^2)`` instead of
             the paper's ``sigma^2``.
@@ -73,7 +73,13 @@ def langevin(
     rate: float,
     at: Step,
 ) -> Tensor:
-    """``n`` unadjusted Langevin steps on ``g_0(y | x) N(x; centre, variance)``."""
+    """``n`` unadjusted Langevin steps on ``g_0(y | x) N(x; centre, variance)``.
+
+    Stable while ``rate`` is below the smallest variance there is: of the likelihood, about
+    ``sigma_y^2 / ||A||^2``, which is the caller's to see to, and of the Gaussian, to half of which
+    it is cut down, for at low noise levels no rate that was set for high ones would do.
+    """
+    rate = min(rate, variance / 2)
     for _ in range(n):
         with torch.enable_grad():
             leaf = x.detach().requires_grad_()

@@ -18,7 +18,8 @@ def ddnm(denoise: Denoiser, likelihood: Spectral, *, resamplings: int = 1) -> Sa
     Wang, Yu and Zhang 2023 (arXiv 2212.00490), algorithm 3 and equations 17 to 19: the denoised
     signal is corrected by ``Sigma A^+ (y - A D(x))``, where ``Sigma`` scales each singular
     direction down as far as the observation's noise would exceed the noise of the ancestral step,
-    and the step's own noise makes up the rest.
+    and the step's own noise makes up the rest. The last step has none, so that with
+    ``sigma_y > 0`` it is not corrected (equation 19).
 
     Args:
         denoise: the prior.
@@ -41,7 +42,7 @@ def ddnm(denoise: Denoiser, likelihood: Spectral, *, resamplings: int = 1) -> Sa
         carried = (1 - weight) * likelihood.sigma_y
 
         def trust(value: Tensor) -> Tensor:
-            if carried == 0 or at.below == 0:
+            if carried == 0:
                 return torch.ones_like(value)
             return (std * value.sqrt() / carried).clamp(max=1)
 

@@ -30,7 +30,8 @@ def dps(
         zeta: step size. Paper: 0.3 to 1.
         normalise: divide by the norm of the residual, as the paper does. Without it the step is
             ``zeta`` times the gradient of the log-likelihood times the variance removed, the
-            plain score; that also serves likelihoods without a residual.
+            plain score; that also serves likelihoods without a residual. An explicit step, which
+            diverges where ``zeta (sigma_t^2 - sigma_s^2) ||A J||^2 / sigma_y^2 > 2``.
         eta: share of randomness of the reverse process. Paper: 1.
 
     Raises:

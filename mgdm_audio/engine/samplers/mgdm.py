@@ -51,6 +51,8 @@ def mgdm(
     transition: str = "forward",
     warm_start: bool = False,
     draw: str = "variational",
+    denoise_last: bool = True,
+    skip_first: bool = False,
 ) -> Sampler:
     """Draw from the posterior by Gibbs sampling at every noise level.
 
@@ -71,7 +73,7 @@ def mgdm(
         n_gibbs: R, Gibbs repetitions per level. Paper: 6 (and 1 with more gradient steps).
         n_gradient: G, Adam iterations per repetition. Paper: 3.
         n_gradient_last: G in the last part of the schedule. Paper: 20.
-        n_denoise: M, ancestral steps from x_s to x_0. Paper: 15.
+        n_denoise: M, levels of the ancestral steps from x_s to x_0. Paper: 15.
         last_fraction: the part of the schedule that counts as last. Paper: a quarter.
         learning_rate: Adam's. Paper: 0.005.
         learning_rate_unit: what the rate of the mean is measured in; the log-scale's has no unit.
@@ -104,7 +106,10 @@ def mgdm(
             recipes/gmm: many levels, ``n_gibbs`` and both ``n_gradient`` 1, ``learning_rate`` 0.8,
             ``index="last"``, and ``warm_start`` with ``transition="bridge"``, which carries the
             progress of one level to the next. Leave ``warm_start`` off where the observation is
-            sharp against the prior's narrow directions: there it overshoots.
+            sharp against the prior's narrow directions: there it is worse.
+        denoise_last: end the ancestral steps by the denoiser's mean at the lowest level (paper) or
+            by a draw at it, one call less (released code).
+        skip_first: at the first level only denoise, without a repetition (released code).
 
     Raises:
         TypeError: if ``draw="perturbed"`` and the likelihood is not a :class:`Gaussian`.
@@ -167,6 +172,8 @@ def mgdm(
         if at.above is None:
             x_t = state.x
             state = state._replace(x0=calls(x_t, at.sigma))
+            if skip_first:
+                return state, calls.info()
         else:
             white = at.noise.normal(state.x.shape)
             x_t = bridge(state.x0, state.x, 0.0, at.sigma, at.above, white)
@@ -176,8 +183,9 @@ def mgdm(
         )
         for _ in range(n_gibbs):
             x_s, offset, log_scale = fit(calls, state, x_t, sigma_s, at)
+            low = at.sigmas[-1]
             x0 = ancestral(
-                calls, x_s, sigma_s, n_denoise, at.noise, sigma_min=at.sigmas[-1], rho=rho
+                calls, x_s, sigma_s, n_denoise, at.noise, sigma_min=low, rho=rho, last=denoise_last
             )
             white = at.noise.normal(x_t.shape)
             if transition == "forward" or at.above is None:

@@ -36,8 +36,9 @@ def implicit(
     ``x_s = centre + width (white + o)``. The minimiser is a draw of x_s given its bridge and y,
     exact if ``A D`` is linear (perturb and optimise, Papandreou and Yuille 2010; randomise then
     optimise, Bardsley et al. 2014). With g half the gradient of the second term, the step is
-    ``-(o + g) / (1 + c)``, where ``c = |g|^2 sigma_y^2 / |residual|^2`` is the Gauss-Newton
-    curvature along g: a backward Euler step, which does not overshoot.
+    ``-(o + g) / (1 + c)``, where ``c = |g|^2 sigma_y^2 / |residual|^2``: a backward Euler step if
+    all directions were alike. The Gauss-Newton curvature along g is c or more, so that a step can
+    be too long where they differ much.
 
     Args:
         centre, white, offset: ``[B, ...]``; ``offset`` is o, where to step from.

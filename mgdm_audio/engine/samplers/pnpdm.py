@@ -29,7 +29,8 @@ def pnpdm(
 
     Args:
         denoise: the prior.
-        likelihood: for linear-Gaussian ones z is drawn exactly, for others by Langevin steps.
+        likelihood: for linear-Gaussian ones z is drawn exactly, for others by Langevin steps from x
+            (see :func:`.daps.langevin` for the sizes that are stable).
         n_gibbs: alternations per level. Paper: 1.
         n_denoise: ancestral steps of the prior step. Paper: up to 100.
         n_langevin, step_size: of the likelihood step for non-linear operators. Paper: 100, by task.
@@ -51,7 +52,7 @@ def pnpdm(
             if isinstance(likelihood, LinearGaussian):
                 z = draw_given(likelihood, x, at.sigma, at)
             else:
-                z = langevin(likelihood, z, x, at.sigma**2, n_langevin, step_size, at)
+                z = langevin(likelihood, x, x, at.sigma**2, n_langevin, step_size, at)
             x = ancestral(calls, z, at.sigma, n_denoise, at.noise, sigma_min=at.sigmas[-1], rho=rho)
         return ChainState(x, z), calls.info()
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..bridge import spread
 from ..denoising import Calls
 from ..likelihoods import Gaussian, LinearGaussian
 from ..optimiser import AdamState, adam, adam_init
@@ -58,7 +59,9 @@ def reddiff(
             x0 = likelihood.pinv(y, noise).expand(noise.shape)
         else:
             # Unit noise: a start at a symmetric point, such as 0, can be a stationary point.
-            x0 = noise / noise.std()
+            # Of each item, for a result does not depend on the batch.
+            power = noise.flatten(1).square().mean(1)
+            x0 = noise / spread(power.sqrt(), noise)
         return RedDiffState(x0, adam_init(x0))
 
     def data_slope(x0: Tensor) -> Tensor:
