@@ -74,6 +74,13 @@ class Output:
             self.folder, names, samples, self.format, filename=self.filename, track=track
         )
 
+    def others(self, separator: Separator, track: str) -> list[Path]:
+        """Paths of stems that the prior makes and this does not write."""
+        every = [*separator.prior.sources, "residual"]
+        every += [f"no_{name}" for name in separator.prior.sources]
+        written = self.names(separator)
+        return self.paths([n for n in every if n not in written], separator.samples, track)
+
     def report_path(self, track: str) -> Path:
         """Path of a track's report."""
         name = self.filename.format(track=track, stem="report", sample=1, ext="html")
@@ -114,6 +121,7 @@ class Outcome:
 
     Attributes:
         trace: the traceback of an error that nobody foresaw.
+        stale: stems of an earlier separation that lie beside the files, see `Output.others`.
     """
 
     track: Path
@@ -122,11 +130,17 @@ class Outcome:
     files: list[Path] = field(default_factory=list)
     report: Path | None = None
     info: dict[str, Any] = field(default_factory=dict)
+    stale: list[Path] = field(default_factory=list)
 
     @property
     def scale(self) -> float:
         """What all stems were multiplied by so that none is beyond full scale."""
         return self.info.get("settings", {}).get("scale", 1.0)
+
+    @property
+    def cut(self) -> bool:
+        """Whether peaks of the stems were cut off."""
+        return self.info.get("settings", {}).get("cut", False)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -137,6 +151,8 @@ class Outcome:
             result["files"] = [str(path) for path in self.files]
         if self.report is not None:
             result["report"] = str(self.report)
+        if self.stale:
+            result["stale"] = [str(path) for path in self.stale]
         return result | self.info
 
 
@@ -240,6 +256,8 @@ def _separate_track(outcome, separator, name, output, originals, start, duration
     settings = wanted.settings
     del wanted
     outcome.files = files
+    # Replaced were those that are written; together with others they are no separation.
+    outcome.stale = [p for p in output.others(separator, name) if output.overwrite and p.exists()]
     outcome.info = details | {
         "elapsed": round(took, 3),
         "realtime_factor": round(took / max(details["duration"], 1e-6), 3),
@@ -266,7 +284,7 @@ def _check_writable(paths: Sequence[Path], overwrite: bool, originals: set) -> N
                 )
             if path.is_dir() or (path.exists() and not overwrite):
                 raise AudioFileError(
-                    f"{path}: exists already; pass --overwrite to replace it."
+                    f"{path}: exists already; --overwrite (overwrite=True in Python) replaces it."
                     if path.is_file()
                     else f"{path}: is a folder; choose another --out or --filename."
                 )

@@ -33,7 +33,7 @@ def pick_device(device: str | torch.device | None = None) -> torch.device:
         "mps": torch.backends.mps.is_available(),
     }
     if not present.get(device.type, False):
-        raise DeviceError(f"this machine has no device {device}; leave --device out, or use cpu.")
+        raise DeviceError(f"this machine has no device {device}; leave the device out, or use cpu.")
     return device
 
 

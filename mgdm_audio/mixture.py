@@ -41,13 +41,20 @@ def as_array(mixture: Tensor | np.ndarray, copy: bool = True) -> np.ndarray:
 
     Raises:
         AudioFileError: it is empty, not finite or absurdly loud, or its channels are frames.
+        TypeError: it is something else.
     """
     if isinstance(mixture, Tensor):
+        if mixture.is_complex():
+            raise TypeError("a mixture is real, not complex")
         mixture = mixture.detach().cpu().float().numpy()  # NumPy has no bfloat16
-    given = mixture
+    given = np.asarray(mixture)
+    if given.dtype.kind not in "biuf":
+        raise TypeError(f"a mixture is an array or tensor of numbers, not {_kind(mixture, given)}")
+    if 0 in given.shape:
+        raise AudioFileError(f"the mixture of shape {list(given.shape)} holds no samples.")
     with np.errstate(over="ignore"):  # what is too large for float32 is refused below
         mixture = np.ascontiguousarray(np.atleast_2d(given), np.float32)
-    if mixture.ndim != 2 or 0 in mixture.shape or len(mixture) > MAX_CHANNELS:
+    if mixture.ndim != 2 or len(mixture) > MAX_CHANNELS:
         raise AudioFileError(
             f"a mixture has shape [channels, frames] with at most {MAX_CHANNELS} channels, "
             f"not {list(mixture.shape)}; arrays from soundfile want a transpose (.T)."
@@ -58,6 +65,10 @@ def as_array(mixture: Tensor | np.ndarray, copy: bool = True) -> np.ndarray:
             "scale, which is 1.0; leave that part out, or scale the mixture."
         )
     return mixture.copy() if copy and np.may_share_memory(mixture, given) else mixture
+
+
+def _kind(mixture: object, given: np.ndarray) -> str:
+    return "complex ones" if given.dtype.kind == "c" else type(mixture).__name__
 
 
 def lift_exponent(mixture: np.ndarray) -> int:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from .audio import FORMATS, fit_range, write_files
+from .audio import FORMATS, beyond_range, fit_range, write_files
 from .audio.formats import Format
 
 
@@ -116,6 +116,9 @@ class Separation:
         Raises:
             AudioFileError: a file exists or cannot be written.
             ValueError: an unknown format or clip mode, or see `stem_paths`.
+
+        How stems were fitted into full scale is in `settings`: "scale", by which all are turned
+        down, and "cut", whether peaks were cut off.
         """
         spec = _format(format)
         paths = self.paths(folder, format, filename=filename, track=track)
@@ -123,6 +126,8 @@ class Separation:
         files = dict(zip(paths, stems, strict=True))
         fit = fit_range(files.values(), clip, spec.limit)
         self.settings["scale"] = float(f"{fit.scale:.6g}")
+        # The formats with limits hold nothing beyond full scale, whatever the mode.
+        self.settings["cut"] = spec.limit and fit.scale == 1.0 and beyond_range(files.values())
         return write_files(files, self.samplerate, spec, overwrite, fit)
 
     def paths(
@@ -145,7 +150,11 @@ class Separation:
         return write_report(self, path, title)
 
     def figure(self):
-        """Spectrograms of the mixture and the stems, as a Matplotlib figure."""
+        """Spectrograms of the mixture and the stems, as a Matplotlib figure.
+
+        Raises:
+            ImportError: Matplotlib is not installed.
+        """
         from .audio.plots import spectrogram_figure
 
         return spectrogram_figure({"mixture": self.mixture, **self.stems}, self.samplerate)
@@ -168,9 +177,11 @@ def stem_paths(
     """Paths of every sample's stems, see `Separation.save`.
 
     Raises:
-        ValueError: an unknown format, or the template has a field that is not known, or gives two
-            stems one name.
+        ValueError: an unknown format, or the template has a field that is not known, gives two
+            stems one name, or leads out of the folder.
     """
+    if ".." in Path(filename).parts or Path(filename).is_absolute():
+        raise ValueError(f"the file name {filename!r} leads out of the output folder")
     extension = _format(format).extension
     paths = []
     for sample in range(1, samples + 1):

@@ -38,7 +38,8 @@ class Separator:
         sampler: a sampler's name instead of a quality.
         steps: noise levels.
         draws: posterior draws to average. The mean of many is the estimate of least squared error;
-            a single one sounds like one plausible set of stems.
+            a single one sounds like one plausible set of stems. Of a quality, which makes no draws:
+            estimates of the mean, which differ in polarity, speed and where frames lie.
         samples: sets of stems to return side by side, each the mean of `draws`.
         seed: equal seeds give equal stems, whatever the batch size.
         device: ``"cuda"``, ``"mps"``, ``"cpu"``, or None for the fastest there is; a loaded prior
@@ -130,8 +131,7 @@ class Separator:
         if not self.settings.is_mean:
             if speeds is not None or mid_side or retune:
                 raise ValueError(
-                    "speeds, mid_side and retune are for estimates of the mean, the qualities: "
-                    "draws begin with noise"
+                    "retune, speeds and mid_side go with a quality, not with a sampler's draws"
                 )
             self.settings = replace(self.settings, speeds=((1, 1),), mid_side=0.0, retune=False)
         for name, value, lowest in (
@@ -143,6 +143,11 @@ class Separator:
         ):
             if not isinstance(value, Integral) or value < lowest:
                 raise ValueError(f"{name} must be a whole number from {lowest} on, not {value}")
+        if samples > 1 and self.settings.is_mean:
+            raise ValueError(
+                "several samples are draws, and a quality makes none: choose a sampler, for "
+                "instance --sampler conditional (sampler='conditional' in Python)"
+            )
         if not 0 <= self.settings.mid_side <= 1:
             raise ValueError(f"mid_side must be between 0 and 1, not {mid_side:g}")
         if mid_side and self.settings.draws * samples < 2:
@@ -150,7 +155,8 @@ class Separator:
         if self.settings.sampler == "conditional" and not self.prior.conditional:
             raise ValueError(
                 f"the prior {self.prior.name!r} takes no mixture noise level, so the sampler "
-                "'conditional' cannot use it; choose another, for instance mgdm"
+                "'conditional', which qualities use, cannot use it; choose another sampler, for "
+                "instance --sampler mgdm (sampler='mgdm' in Python)"
             )
         self.absent = stem_indices(self.prior.sources, without)
         self.samples, self.seed = int(samples), int(seed)
@@ -193,9 +199,13 @@ class Separator:
         return result
 
     def separate_tensor(self, mixture: Tensor | np.ndarray, samplerate: int) -> dict[str, Tensor]:
-        """Stems of a mixture ``[C, T]`` (or ``[T]``), each of its shape, by name."""
-        shape = mixture.shape
+        """Stems of a mixture ``[C, T]`` (or ``[T]``), each of its shape, by name.
+
+        Raises:
+            AudioFileError, DeviceError, TypeError, ValueError: see `separate`.
+        """
         stems = self.separate(mixture, samplerate).stems
+        shape = np.shape(mixture)
         return {name: stem.reshape(shape) for name, stem in stems.items()}
 
     def separate(
@@ -217,6 +227,7 @@ class Separator:
         Raises:
             AudioFileError: the mixture is empty, not finite or absurdly loud.
             DeviceError: out of memory.
+            TypeError: the mixture is no array of real numbers.
             ValueError: there is no such stem, or the sample rate is no positive whole number.
         """
         # The result keeps the mixture, and the caller may reuse its buffer.
@@ -302,8 +313,9 @@ class Separator:
         }
 
     def _memory_advice(self) -> str:
+        batch = f"--batch-size (now {self.batch_size}) or " if self.batch_size > 1 else ""
         return (
-            f"use a smaller --batch-size (now {self.batch_size}) or --segment, "
+            f"use a smaller {batch}--segment, "
             "separate the track in parts with --start and --duration, or use --device cpu."
         )
 

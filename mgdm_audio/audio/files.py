@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 import threading
@@ -101,12 +102,17 @@ def read_audio(
     Raises:
         AudioFileError: the file is missing, empty, not audio, cut short, or holds NaN, infinite or
             absurd samples, or the part lies beyond its end.
+        ValueError: `start` is negative, or `duration` not positive.
     """
     path = Path(path)
     with _opened(path) as (file, frames):
         rate = file.samplerate
         first = round(start * rate)
-        if not 0 <= first < frames:
+        if start < 0:
+            raise ValueError(f"start must not be negative, not {start:g}")
+        if duration is not None and not duration > 0:
+            raise ValueError(f"duration must be positive, not {duration:g}")
+        if first >= frames:
             raise AudioFileError(
                 f"{path}: cannot start at {start:g} s, the file has {frames / rate:.2f} s; "
                 "choose a smaller --start."
@@ -210,10 +216,13 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, int]:
             return _measured(path)
     except soundfile.LibsndfileError as error:
         raise AudioFileError(
-            f"{path}: not an audio file this can read ({_reason(error)}); {convert_first(path)}"
+            f"{path}: damaged, no audio, or of a format this cannot read ({_reason(error)}); "
+            f"if other programs play it, {convert_first(path)}"
         ) from error
     except FileNotFoundError:
-        raise AudioFileError(f"{path}: no such file.") from None
+        address = re.match(r"(https?|ftp):/", str(path))
+        hint = "; download what is at this address first." if address else "."
+        raise AudioFileError(f"{path}: no such file{hint}") from None
     except OSError as error:
         raise AudioFileError(f"{path}: cannot be read ({error.strerror}).") from error
 

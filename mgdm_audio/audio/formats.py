@@ -68,6 +68,11 @@ def fit_range(stems: Iterable[np.ndarray], mode: str, limit: bool = True) -> Fit
     return Fit(scale=0.999 / peak) if peak > 1.0 else Fit()
 
 
+def beyond_range(stems: Iterable[np.ndarray]) -> bool:
+    """Whether some sample is beyond full scale."""
+    return any(_peak(stem) > 1.0 for stem in stems)
+
+
 def _peak(stem: np.ndarray) -> float:
     """Largest magnitude, without an array of magnitudes."""
     return max(float(stem.max(initial=0.0)), -float(stem.min(initial=0.0)))

@@ -11,7 +11,10 @@ from .spectra import log_spectrogram
 
 def spectrogram_figure(signals: Mapping[str, Tensor], samplerate: int):
     """Log-frequency spectrograms of ``[C, T]`` signals, one below the other, on one scale (dB)."""
-    from matplotlib.figure import Figure
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("pictures need Matplotlib: pip install 'mgdm-audio[plots]'") from error
 
     images = {name: log_spectrogram(x, samplerate) for name, x in signals.items()}
     top = max(image.max() for image in images.values())

@@ -22,6 +22,8 @@ CHUNK = 1 << 16
 #: Hz: beyond it libsndfile's Vorbis encoder ends the process.
 VORBIS_HIGHEST = 200_000
 
+FLAC_CHANNELS = 8
+
 #: For stems that lie within full scale, or may leave it.
 AS_IT_IS = Fit()
 
@@ -88,7 +90,10 @@ def check_format(path: Path, samplerate: int, channels: int, format: Format) -> 
         ):
             file.write(np.zeros((1, channels), np.float32))
     except soundfile.LibsndfileError as error:
-        raise _refused(path, format, error.error_string) from error
+        reason = error.error_string
+        if format.container == "FLAC" and channels > FLAC_CHANNELS:
+            reason = f"it holds no more than {FLAC_CHANNELS} channels, this has {channels}"
+        raise _refused(path, format, reason) from error
 
 
 @contextmanager
@@ -202,13 +207,13 @@ def _encode(audio: np.ndarray, bits: int | None) -> np.ndarray:
 
 
 def _exists(path: Path) -> AudioFileError:
-    return AudioFileError(f"{path}: exists already; pass --overwrite to replace it.")
+    return AudioFileError(
+        f"{path}: exists already; --overwrite (overwrite=True in Python) replaces it."
+    )
 
 
 def _unwritable(path: Path, error: OSError) -> AudioFileError:
-    return AudioFileError(
-        f"{path}: cannot be written ({error.strerror}); choose another folder with --out."
-    )
+    return AudioFileError(f"{path}: cannot be written ({error.strerror}); choose another folder.")
 
 
 def _check_rate(path: Path, samplerate: int, format: Format) -> None:

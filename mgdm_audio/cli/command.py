@@ -6,7 +6,7 @@ import gc
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +16,17 @@ from .. import __version__
 from ..presets import QUALITIES, SAMPLER_PRESETS, preset
 from .ends import DONE, FAILED, explain, leave_on_interrupt, leave_tidily
 from .options import (
-    DEFAULT_FORMAT,
     Finite,
+    GivenPath,
     Sampler,
     check_template,
+    chosen_format,
     format_flags,
     option,
     quality_help,
     split_names,
 )
-from .output import document, remark, show, show_json, tell, why_not
+from .output import OutputError, document, remark, show, show_json, tell, why_not
 from .progress import loading_note, progress_bar
 
 if TYPE_CHECKING:
@@ -43,15 +44,22 @@ With --json there is one object on stdout whatever happens: "tracks", each with 
 
 
 @click.command(context_settings=CONTEXT, epilog=EPILOG)
-@click.argument("tracks", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("tracks", nargs=-1, type=GivenPath(readable=False, path_type=Path))
 @option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path),
+    type=GivenPath(path_type=Path),
     default=Path("separated"),
     help="Folder for the stems.",
 )
-@option("-n", "--name", default="band", help="Prior: a name or a folder.")
+@option(
+    "-n",
+    "--name",
+    type=GivenPath(),
+    default="band",
+    metavar="NAME",
+    help="Prior: a name or a folder.",
+)
 @option("--list-priors", is_flag=True, help="List the installed priors and exit.")
 @option("--quality", type=click.Choice(list(QUALITIES)), help=quality_help())
 @option(
@@ -65,7 +73,8 @@ With --json there is one object on stdout whatever happens: "tracks", each with 
 @option(
     "--draws",
     type=click.IntRange(min=1),
-    help="Average N posterior draws: the posterior mean. Time grows in proportion.",
+    help="Average N posterior draws: the posterior mean; with a quality N estimates of it. Time "
+    "grows in proportion.",
 )
 @option(
     "--templates",
@@ -83,7 +92,7 @@ With --json there is one object on stdout whatever happens: "tracks", each with 
     "--samples",
     type=click.IntRange(min=1),
     default=1,
-    help="Keep N sets of stems side by side, each from draws of its own.",
+    help="With a sampler: keep N sets of stems side by side, each from draws of its own.",
 )
 @option(
     "-O",
@@ -152,8 +161,8 @@ With --json there is one object on stdout whatever happens: "tracks", each with 
     "--clip-mode",
     type=click.Choice(["rescale", "clamp", "none"]),
     default="rescale",
-    help="Stems beyond full scale: turn all stems of the track down together, cut the peaks, "
-    "or do nothing.",
+    help="Stems beyond full scale, which only --float32 holds: turn all stems of the track down "
+    "together, cut the peaks, or leave that to the format, which cuts them as well.",
 )
 @option("--overwrite", is_flag=True, help="Replace files that exist.")
 @option(
@@ -180,7 +189,7 @@ def command(tracks: tuple[Path, ...], list_priors: bool, **given: Any) -> int:
         if given[one] and given[other]:
             names = (f"--{name.replace('_', '-')}" for name in (one, other))
             raise click.UsageError(" and ".join(names) + " exclude each other.")
-    return run(tracks, given)
+    return run(tracks, {**given, "format": chosen_format(given)})
 
 
 def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
@@ -191,7 +200,7 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
             from ..audio import find_tracks
             from ..batch import separate_tracks, unique_names
         try:
-            check_template(given["filename"], given["format"] or DEFAULT_FORMAT, given["report"])
+            check_template(given["filename"], given["format"], given["report"])
             separator, output = make_separator(given), make_output(given)
             found = find_tracks(tracks)
             names = unique_names(found)
@@ -219,6 +228,8 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
         message = None
     except BaseException as error:
         status, message = explain(error)
+        if isinstance(error, OutputError):
+            return status
     if as_json:
         show_json(document(outcomes, message))
     return status
@@ -260,7 +271,7 @@ def make_output(given: dict[str, Any]) -> Output:
 
     return Output(
         folder=given["out"],
-        format=given["format"] or DEFAULT_FORMAT,
+        format=given["format"],
         filename=given["filename"],
         clip=given["clip_mode"],
         stems=split_names("--stems", given["stems"]),
@@ -303,6 +314,7 @@ def main(arguments: list[str] | None = None) -> None:
         status = command.main(arguments, standalone_mode=False)
     except BaseException as error:
         status, message = explain(error)
-        if wants_json(given):
-            show_json(document([], message))
+        if wants_json(given) and not isinstance(error, OutputError):
+            with suppress(OutputError):
+                show_json(document([], message))
     sys.exit(status)

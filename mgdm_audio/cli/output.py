@@ -14,9 +14,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .. import __version__
+from ..errors import MGDMError
 
 if TYPE_CHECKING:
     from ..batch import Outcome
+
+
+class OutputError(MGDMError):
+    """What the command prints cannot be written, on a full disk for instance."""
 
 
 def show(text: str) -> None:
@@ -27,10 +32,11 @@ def show(text: str) -> None:
         except UnicodeEncodeError:  # the path of a file is its bytes, whatever they mean
             click.echo(os.fsencode(text))
     except OSError as error:
+        # What is left of it would fail once more at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         windows = os.name == "nt" and error.errno == errno.EINVAL
         if not (windows or isinstance(error, BrokenPipeError)):
-            raise
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise OutputError(f"cannot write to standard output ({error.strerror}).") from error
 
 
 def remark(text: str) -> None:
@@ -71,6 +77,13 @@ def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
             f"note: {outcome.track}: all stems are turned down by {decibels:.1f} dB, so that none "
             "clips; --float32 or --clip-mode keep the level."
         )
+    if outcome.cut and not quiet:
+        remark(
+            f"note: {outcome.track}: peaks beyond full scale are cut off, so that the stems do not "
+            "quite sum to the track; --clip-mode rescale or --float32 keep them."
+        )
+    for path in () if quiet else outcome.stale:
+        remark(f"note: {path}: is of an earlier separation; this one has no such stem.")
     if verbose and outcome.info:
         info = outcome.info
         remark(

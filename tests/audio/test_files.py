@@ -89,7 +89,7 @@ def bad_files(tmp_path):
     soundfile.write(tmp_path / "h.wav", nan.T, 44100, subtype="FLOAT")
     return {
         "empty": (b"", "empty"),
-        "text": (b"this is no audio\n" * 50, "not an audio file"),
+        "text": (b"this is no audio\n" * 50, "damaged, no audio, or of a format this cannot read"),
         "no_samples": (whole[:40] + struct.pack("<I", 0), "no samples"),
         "cut_wav": (whole[: len(whole) // 2], "cut short"),
         "cut_ogg": (ogg[: len(ogg) * 2 // 3], "cut short"),

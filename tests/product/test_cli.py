@@ -150,9 +150,6 @@ def test_names_with_a_fixed_ending_and_a_number(separate, track, tmp_path):
         (["--stems", "drums,bass", "--flac"], ["bass.flac", "drums.flac"]),
         (["--two-stems", "drums"], ["drums.wav", "no_drums.wav"]),
         (["--residual"], ["bass.wav", "drums.wav", "guitar.wav", "piano.wav", "residual.wav"]),
-        (["--samples", "2", "--stems", "bass"], ["bass_1.wav", "bass_2.wav"]),
-        (["--stems", "bass", "--samples", "2", "--filename", "{track}/{sample}-{stem}.{ext}"],
-         ["1-bass.wav", "2-bass.wav"]),
         (["--ogg", "--stems", "bass"], ["bass.ogg"]),
         (["--stems", "bass", "--residual"], ["bass.wav", "residual.wav"]),
         (["--stems", " bass ,bass"], ["bass.wav"]),
@@ -167,6 +164,22 @@ def test_what_is_written(separate, track, tmp_path, arguments, names):
     assert status == 0
     assert sorted(p.name for p in (tmp_path / "out" / "song").iterdir()) == names
     assert sorted(os.path.basename(line) for line in out.splitlines()) == names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "names"),
+    [
+        ([], ["bass_1.wav", "bass_2.wav"]),
+        (["--filename", "{track}/{sample}-{stem}.{ext}"], ["1-bass.wav", "2-bass.wav"]),
+    ],
+)
+def test_sets_of_draws(separate, track, tmp_path, arguments, names):
+    draws = ["--sampler", "conditional", "--samples", "2", "--stems", "bass"]
+    status, out, _ = separate(track, "-q", *draws, *arguments, fast=False)
+    assert status == 0
+    assert [os.path.basename(line) for line in out.splitlines()] == names
+    first, second = (soundfile.read(tmp_path / "out" / "song" / name)[0] for name in names)
+    assert np.abs(first - second).max() > 1e-6
 
 
 @pytest.mark.parametrize("more", [[], ["--residual"]])
@@ -189,6 +202,29 @@ def test_overwriting_must_be_asked_for(separate, track, tmp_path):
     assert "--overwrite" in err
     assert (tmp_path / "out" / "song" / "bass.wav").stat().st_mtime_ns == before
     assert separate(track, "--overwrite")[0] == 0
+
+
+def test_stems_of_an_earlier_separation_are_told(separate, track, tmp_path):
+    assert "earlier" not in separate(track)[2]
+    _, out, err = separate(track, "--without", "piano", "--overwrite", "--json")
+    old = tmp_path / "out" / "song" / "piano.wav"
+    assert json.loads(out)["tracks"][0]["stale"] == [str(old)]
+    assert f"note: {old}: is of an earlier separation" in err
+    assert old.exists()
+    assert "earlier" not in separate(track, "--overwrite")[2]
+
+
+def test_what_may_not_be_read_is_for_its_own_track_to_say(separate, track, tmp_path, monkeypatch):
+    """click would end the command before the other tracks are done."""
+    access = os.access
+    monkeypatch.setattr(
+        os, "access", lambda p, mode: os.fspath(p) != str(track) and access(p, mode)
+    )
+    secret = tmp_path / "none.wav"
+    status, out, err = separate(track, secret, "-q")
+    assert status == 1
+    assert len(out.splitlines()) == 4
+    assert err == f"error: {secret}: no such file.\n"
 
 
 def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
@@ -239,7 +275,14 @@ def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
         (["--filename", "{stem}.{ext}", "x.wav", "y.wav"], "several tracks"),
         (["--filename", "{track:.1}-{stem}.{ext}", "a1.wav", "b1.wav", "a2.wav"], "a1 and a2"),
         (["--filename", "{track:.2}-{stem}.{ext}", "a1x.wav", "b.wav", "A1y.wav"], "a1x and A1y"),
-        (["--filename", "{track}/../{stem}.{ext}", "a.wav", "b.wav", "c.wav"], "a and b"),
+        (["--filename", "{track}/../{stem}.{ext}", "a.wav"], "leads out of the output folder"),
+        (["--filename", "../../{track}-{stem}.{ext}", "a.wav"], "leads out of the output folder"),
+        (["--filename", "/{track}-{stem}.{ext}", "a.wav"], "leads out of the output folder"),
+        ([""], "is empty; name a file or folder"),
+        (["--out", "", "x.wav"], "is empty; name a file or folder"),
+        (["--name", "", "x.wav"], "is empty"),
+        (["--flac", "--ogg", "x.wav"], "--flac and --ogg exclude each other"),
+        (["--samples", "2", "x.wav"], "a quality makes none: choose a sampler"),
     ],
 )
 def test_wrong_usage(separate, arguments, message):
@@ -322,6 +365,18 @@ def test_turning_down_is_told(separate, tmp_path):
     assert "turned down" not in separate(path, "--overwrite", "--float32")[2]
 
 
+@pytest.mark.parametrize("mode", ["clamp", "none"])
+def test_peaks_that_are_cut_are_told(separate, tmp_path, mode):
+    path = tmp_path / "loud.wav"
+    soundfile.write(path, 9 * music(0.3, 22050).T, 22050, subtype="FLOAT")
+    _, out, err = separate(path, "--json", "--clip-mode", mode)
+    assert json.loads(out)["tracks"][0]["settings"]["cut"]
+    assert f"note: {path}: peaks beyond full scale are cut off" in err
+    _, out, err = separate(path, "--json", "--clip-mode", mode, "--float32", "--overwrite")
+    assert not json.loads(out)["tracks"][0]["settings"]["cut"]
+    assert "cut off" not in err
+
+
 def test_the_bar_of_a_tiny_file(separate, tmp_path):
     path = tmp_path / "tiny.wav"
     soundfile.write(path, music(0.01, 22050).T, 22050)
@@ -371,7 +426,7 @@ def test_names_that_are_no_utf8(separate, latin, track, tmp_path):
     assert "M\\udcfcnchen.wav" in (tmp_path / "out" / latin.stem / "report.html").read_text("utf-8")
     assert out.isascii()
     assert "M\\udcfcnchen.wav: 1.0 s of audio" in err
-    assert "\\udce9.wav: not an audio file" in err
+    assert "\\udce9.wav: damaged, no audio" in err
 
 
 def test_paths_that_are_no_utf8_are_printed_as_they_are(prior_folder, latin, tmp_path):
@@ -501,6 +556,20 @@ def test_a_bar_that_cannot_be_written_fails_no_track(prior_folder, track, tmp_pa
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=full)
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) == 4
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no disk that is always full")
+@pytest.mark.parametrize("more", [[], ["--json"]])
+def test_paths_that_cannot_be_written_end_the_command_in_a_sentence(
+    prior_folder, track, tmp_path, more
+):
+    command = [sys.executable, "-m", "mgdm_audio.cli", track, "--name", prior_folder, "-q", *more]
+    command += ["--out", tmp_path / "out", "--quality", "fast", "--device", "cpu"]
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "error: cannot write to standard output (No space left on device)." in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_stems_of_a_failed_report_are_told(separate, track, tmp_path, monkeypatch):
@@ -809,7 +878,8 @@ def test_a_closed_pipe_on_windows_is_no_error(monkeypatch, system, closed):
     )
     monkeypatch.setattr(output, "os", fake)
     monkeypatch.setattr("sys.stdout", SimpleNamespace(fileno=lambda: 1))
-    with nullcontext() if closed else pytest.raises(OSError, match="Invalid"):
+    refused = pytest.raises(output.OutputError, match=r"standard output \(Invalid")
+    with nullcontext() if closed else refused:
         output.show("x")
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -558,3 +559,40 @@ def test_frames_taken_for_channels_are_refused(prior):
     """soundfile's layout is [frames, channels]: the commonest slip with arrays."""
     with pytest.raises(AudioFileError, match=r"at most 64 channels, not \[4000, 2\].*transpose"):
         Separator(prior).separate_tensor(torch.zeros(4000, 2), 22050)
+
+
+@pytest.mark.parametrize(
+    ("mixture", "told"),
+    [
+        ("song.wav", "not str"),
+        ([["a"]], "not list"),
+        (torch.zeros(1, 100, dtype=torch.complex64), "not complex"),
+        (np.zeros((1, 100), np.complex128), "not complex ones"),
+    ],
+)
+def test_what_is_no_mixture_is_named(prior, mixture, told):
+    with pytest.raises(TypeError, match=told):
+        Separator(prior, quality="fast").separate_tensor(mixture, 22050)
+
+
+def test_nested_lists_are_mixtures(prior):
+    mixture = music(0.2, 22050)
+    separator = Separator(prior, quality="fast")
+    stems = separator.separate_tensor(mixture.tolist(), 22050)
+    again = separator.separate_tensor(mixture, 22050)
+    assert all(torch.equal(stems[name], again[name]) for name in again)
+
+
+@pytest.mark.parametrize(
+    ("part", "told"), [({"start": -1}, "start must not be"), ({"duration": 0}, "duration must be")]
+)
+def test_parts_that_make_no_sense(prior, track, part, told):
+    with pytest.raises(ValueError, match=told):
+        Separator(prior, quality="fast").separate_file(track, **part)
+
+
+def test_pictures_without_matplotlib_say_what_to_install(prior, monkeypatch):
+    result = separate(prior, music(0.2, 22050), 22050, quality="fast")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"mgdm-audio\[plots\]"):
+        result.figure()
