@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .audio import FORMATS, AudioInfo, audio_info, check_format
+from .audio import FORMATS, AudioInfo, audio_info, check_format, check_part
 from .devices import explain_memory
 from .engine import SamplingError
 from .errors import AudioFileError, MGDMError, unexpected
@@ -74,12 +74,15 @@ class Output:
             self.folder, names, samples, self.format, filename=self.filename, track=track
         )
 
-    def others(self, separator: Separator, track: str) -> list[Path]:
+    def others(self, separator: Separator, track: str) -> Iterator[Path]:
         """Paths of stems that the prior makes and this does not write."""
-        every = [*separator.prior.sources, "residual"]
-        every += [f"no_{name}" for name in separator.prior.sources]
-        written = self.names(separator)
-        return self.paths([n for n in every if n not in written], separator.samples, track)
+        names = self.names(separator)
+        written = {_same(path) for path in self.paths(names, separator.samples, track)}
+        sources = separator.prior.sources
+        for name in (*sources, "residual", *(f"no_{source}" for source in sources)):
+            for path in () if name in names else self.paths([name], separator.samples, track):
+                if _same(path) not in written:  # as where the template has no {stem}
+                    yield path
 
     def report_path(self, track: str) -> Path:
         """Path of a track's report."""
@@ -174,7 +177,11 @@ def separate_tracks(
 
     Yields:
         an outcome a track, in order.
+
+    Raises:
+        ValueError: there can be no such part of any track.
     """
+    check_part(start, duration)
     originals = {identity for identity in map(_identity, tracks) if identity is not None}
     for track, name in zip(tracks, unique_names(tracks), strict=True):
         yield _attempt(separator, track, name, output, originals, start, duration, progress)
@@ -257,7 +264,8 @@ def _separate_track(outcome, separator, name, output, originals, start, duration
     del wanted
     outcome.files = files
     # Replaced were those that are written; together with others they are no separation.
-    outcome.stale = [p for p in output.others(separator, name) if output.overwrite and p.exists()]
+    others = output.others(separator, name) if output.overwrite else ()
+    outcome.stale = [p for p in others if os.path.exists(p) and _identity(p) not in originals]
     outcome.info = details | {
         "elapsed": round(took, 3),
         "realtime_factor": round(took / max(details["duration"], 1e-6), 3),

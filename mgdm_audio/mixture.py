@@ -47,7 +47,10 @@ def as_array(mixture: Tensor | np.ndarray, copy: bool = True) -> np.ndarray:
         if mixture.is_complex():
             raise TypeError("a mixture is real, not complex")
         mixture = mixture.detach().cpu().float().numpy()  # NumPy has no bfloat16
-    given = np.asarray(mixture)
+    try:
+        given = np.asarray(mixture)
+    except (ValueError, RuntimeError) as error:  # lists of unequal length, or of other tensors
+        raise TypeError(f"a mixture is an array or tensor of numbers, not so: {error}") from error
     if given.dtype.kind not in "biuf":
         raise TypeError(f"a mixture is an array or tensor of numbers, not {_kind(mixture, given)}")
     if 0 in given.shape:

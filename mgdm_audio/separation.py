@@ -126,8 +126,9 @@ class Separation:
         files = dict(zip(paths, stems, strict=True))
         fit = fit_range(files.values(), clip, spec.limit)
         self.settings["scale"] = float(f"{fit.scale:.6g}")
-        # The formats with limits hold nothing beyond full scale, whatever the mode.
-        self.settings["cut"] = spec.limit and fit.scale == 1.0 and beyond_range(files.values())
+        # Integers hold nothing beyond full scale, whatever the mode.
+        cutting = fit.clamp or (spec.bits is not None and fit.scale == 1.0)
+        self.settings["cut"] = cutting and beyond_range(files.values())
         return write_files(files, self.samplerate, spec, overwrite, fit)
 
     def paths(
@@ -138,7 +139,11 @@ class Separation:
         filename: str = "{stem}.{ext}",
         track: str = "",
     ) -> list[Path]:
-        """Where `save` writes, with the same arguments."""
+        """Where `save` writes, with the same arguments.
+
+        Raises:
+            ValueError: see `stem_paths`.
+        """
         return stem_paths(
             folder, list(self.stems), len(self.samples), format, filename=filename, track=track
         )
@@ -180,8 +185,6 @@ def stem_paths(
         ValueError: an unknown format, or the template has a field that is not known, gives two
             stems one name, or leads out of the folder.
     """
-    if ".." in Path(filename).parts or Path(filename).is_absolute():
-        raise ValueError(f"the file name {filename!r} leads out of the output folder")
     extension = _format(format).extension
     paths = []
     for sample in range(1, samples + 1):
@@ -198,6 +201,8 @@ def stem_paths(
                 ) from error
             except (ValueError, AttributeError, TypeError) as error:
                 raise ValueError(f"the file name {filename!r} is no template ({error})") from error
+            if ".." in Path(name).parts or Path(name).is_absolute():
+                raise ValueError(f"the file name {filename!r} leads out of the output folder")
             paths.append(Path(folder) / name)
     if len(set(paths)) < len(paths):
         raise ValueError(f"the file name {filename!r} is the same for several stems; use {{stem}}")

@@ -185,7 +185,7 @@ class Separator:
         Raises:
             AudioFileError: see `read_audio`.
             DeviceError: out of memory.
-            ValueError: there is no such stem.
+            ValueError: there is no such stem, or can be no such part of a file.
         """
         with explain_memory(self._memory_advice()):
             audio, samplerate = read_audio(path, start, duration)

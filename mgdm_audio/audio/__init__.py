@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .bands import share_out
-from .files import AudioInfo, audio_info, find_tracks, read_audio
+from .files import AudioInfo, audio_info, check_part, find_tracks, read_audio
 from .formats import CLIP_MODES, FORMATS, Fit, beyond_range, fit_range
 from .resample import resample, resampled_length
 from .spectra import log_spectrogram
@@ -19,6 +19,7 @@ __all__ = [
     "audio_info",
     "beyond_range",
     "check_format",
+    "check_part",
     "find_tracks",
     "fit_range",
     "log_spectrogram",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import stat
@@ -87,6 +88,18 @@ def audio_info(path: str | os.PathLike) -> AudioInfo:
         return AudioInfo(file.channels, frames, file.samplerate)
 
 
+def check_part(start: float, duration: float | None) -> None:
+    """Whether there can be such a part of a file.
+
+    Raises:
+        ValueError: `start` is negative, or `duration` not positive, or one of them not finite.
+    """
+    if not 0 <= start < math.inf:
+        raise ValueError(f"start must be 0 or more seconds, not {start}")
+    if duration is not None and not 0 < duration < math.inf:
+        raise ValueError(f"duration must be a positive number of seconds, not {duration}")
+
+
 def read_audio(
     path: str | os.PathLike, start: float = 0.0, duration: float | None = None
 ) -> tuple[np.ndarray, int]:
@@ -102,16 +115,13 @@ def read_audio(
     Raises:
         AudioFileError: the file is missing, empty, not audio, cut short, or holds NaN, infinite or
             absurd samples, or the part lies beyond its end.
-        ValueError: `start` is negative, or `duration` not positive.
+        ValueError: see `check_part`.
     """
+    check_part(start, duration)
     path = Path(path)
     with _opened(path) as (file, frames):
         rate = file.samplerate
         first = round(start * rate)
-        if start < 0:
-            raise ValueError(f"start must not be negative, not {start:g}")
-        if duration is not None and not duration > 0:
-            raise ValueError(f"duration must be positive, not {duration:g}")
         if first >= frames:
             raise AudioFileError(
                 f"{path}: cannot start at {start:g} s, the file has {frames / rate:.2f} s; "

@@ -55,7 +55,7 @@ With --json there is one object on stdout whatever happens: "tracks", each with 
 @option(
     "-n",
     "--name",
-    type=GivenPath(),
+    type=GivenPath(readable=False),
     default="band",
     metavar="NAME",
     help="Prior: a name or a folder.",
@@ -92,7 +92,7 @@ With --json there is one object on stdout whatever happens: "tracks", each with 
     "--samples",
     type=click.IntRange(min=1),
     default=1,
-    help="With a sampler: keep N sets of stems side by side, each from draws of its own.",
+    help="Of draws: keep N sets of stems side by side, each from draws of its own.",
 )
 @option(
     "-O",
@@ -161,8 +161,8 @@ With --json there is one object on stdout whatever happens: "tracks", each with 
     "--clip-mode",
     type=click.Choice(["rescale", "clamp", "none"]),
     default="rescale",
-    help="Stems beyond full scale, which only --float32 holds: turn all stems of the track down "
-    "together, cut the peaks, or leave that to the format, which cuts them as well.",
+    help="Stems beyond full scale: turn all stems of the track down together, cut the peaks, or "
+    "leave them to the format, of which those with integers cut them as well.",
 )
 @option("--overwrite", is_flag=True, help="Replace files that exist.")
 @option(

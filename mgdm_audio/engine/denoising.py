@@ -39,7 +39,8 @@ class Calls:
             raise ValueError(f"the denoiser turned shape {tuple(x.shape)} into {tuple(x0.shape)}")
         self._denoiser += self._weight
         # A signal that is not finite is the sampler's fault, not the denoiser's.
-        finite = torch.isfinite(x0.detach()).all() | ~torch.isfinite(x.detach()).all()
+        given, made = (torch.isfinite(one.detach()).flatten(1).all(1) for one in (x, x0))
+        finite = (made | ~given).all()
         self._finite = finite if self._finite is None else self._finite & finite
         return x0
 

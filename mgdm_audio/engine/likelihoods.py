@@ -238,6 +238,7 @@ class DenseGaussian(Spectral):
 
     Raises:
         ValueError: if the observation has not ``M`` elements.
+        TypeError: if it or the matrix is complex.
     """
 
     def __init__(self, observation: Tensor, matrix: Tensor, sigma_y: float):
@@ -246,6 +247,7 @@ class DenseGaussian(Spectral):
                 f"a matrix of shape {tuple(matrix.shape)} does not predict an observation of "
                 f"shape {tuple(observation.shape)}"
             )
+        _refuse_complex(matrix, "the matrix")
         self.matrix = matrix
         # On the CPU in double precision: done once, and MPS has no float64.
         wide = matrix.double().cpu()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -50,7 +51,7 @@ def sample(
     """
     levels = _levels(sigmas)
     stop = len(levels) if stop is None else stop
-    if not 1 <= stop <= len(levels):
+    if not isinstance(stop, Integral) or not 1 <= stop <= len(levels):
         raise ValueError(f"stop must be from 1 to {len(levels)}, the number of levels, not {stop}")
     if noise is None:
         noise = Noise(seed, shape[0], torch.device("cpu") if device is None else device)

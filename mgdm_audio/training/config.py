@@ -32,7 +32,7 @@ class TrainingConfig:
     workers: int = 1
     seed: int = 0
     # "relative"; "level", for plain priors; "log", which counts decibels; "mixture", of examples
-    # that start from it, and "relative" of all others; "mixture-log", likewise: see `loss`
+    # that start from it, and "relative" of all others; "mixture-log", the logarithms: see `loss`
     loss: str = "relative"
     noise: dict = field(default_factory=dict)
     # Conditional examples at the highest level start where a separation does, from the mixture

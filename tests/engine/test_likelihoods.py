@@ -120,6 +120,9 @@ def test_complex_observations_are_refused_with_the_way_out():
         Gaussian(spectrum, torch.fft.rfft, SIGMA_Y)
     with pytest.raises(TypeError, match="what Gaussian predicts is complex"):
         Gaussian(spectrum.abs(), torch.fft.rfft, SIGMA_Y).log_prob(signal)
+    matrix = torch.fft.fft(torch.eye(T, dtype=torch.float64))
+    with pytest.raises(TypeError, match="the matrix is complex"):
+        LinearGaussian.from_matrix(random(B, T), matrix, SIGMA_Y)
     parts = Gaussian(
         torch.view_as_real(spectrum), lambda x: torch.view_as_real(torch.fft.rfft(x)), SIGMA_Y
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -211,6 +213,11 @@ def test_a_denoiser_is_not_blamed_for_what_it_was_given():
     assert calls.info().finite
     calls(state.x, 1.0)
     assert calls.info().finite
+    beside = state.x.clone()
+    beside[0] = torch.inf
+    broken = Calls(lambda x, sigma: torch.where(torch.arange(B).view(-1, 1, 1) == 1, torch.nan, x))
+    broken(beside, 1.0)
+    assert not broken.info().finite
     broken = Calls(lambda x, sigma: x / 0)
     broken(state.x, 1.0)
     assert not broken.info().finite
@@ -228,10 +235,20 @@ def test_a_run_that_stops_early_is_the_beginning_of_the_whole(name):
     assert torch.equal(x0, whole[3].x0)
 
 
-@pytest.mark.parametrize("stop", [0, 7])
+@pytest.mark.parametrize("stop", [0, 7, 2.0])
 def test_a_stop_outside_the_schedule_is_refused(stop):
     with pytest.raises(ValueError, match="from 1 to 6"):
         run("dps", stop=stop)
+
+
+@pytest.mark.parametrize("index", ["uniform", "last", "near_zero"])
+def test_from_the_lowest_level_mgdm_denoises_once(index):
+    """x_0 given x_s at the lowest level, from where there is nothing to walk down."""
+    options = {"n_gibbs": 1, "n_gradient": 0, "n_gradient_last": 0, "n_denoise": 5, "index": index}
+    sampler, reports = SAMPLERS["mgdm"](PRIOR.denoise, MixtureSum(MIXTURE, 0.2), **options), []
+    sample(sampler, SIGMAS, (B, K, T), callback=reports.append)
+    calls = [after.denoiser_calls - b.denoiser_calls for b, after in pairwise(reports)]
+    assert calls == [5, 5, 5, 1, 1]
 
 
 def test_ancestral_steps_end_at_the_lowest_level_or_at_its_denoised_signal():

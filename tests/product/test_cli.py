@@ -214,6 +214,31 @@ def test_stems_of_an_earlier_separation_are_told(separate, track, tmp_path):
     assert "earlier" not in separate(track, "--overwrite")[2]
 
 
+def test_what_is_not_written_need_not_have_a_name_of_its_own(separate, track, tmp_path):
+    """Nor is a track the stem of an earlier separation, whatever it is called."""
+    own = tmp_path / "bass.wav"
+    own.write_bytes(track.read_bytes())
+    for more in ([], ["--overwrite"]):
+        for template in ("{track}.{ext}", "{stem:.1}.{ext}"):
+            stem = ["--stems", "drums", "--filename", template, "--json", *more]
+            status, out, _ = separate(own, *stem)
+            assert status == 0
+            assert "stale" not in json.loads(out)["tracks"][0]
+    status, out, _ = separate(
+        own,
+        "--out",
+        tmp_path,
+        "--filename",
+        "{stem}.{ext}",
+        "--stems",
+        "drums",
+        "--overwrite",
+        "--json",
+    )
+    assert status == 0
+    assert "stale" not in json.loads(out)["tracks"][0]
+
+
 def test_what_may_not_be_read_is_for_its_own_track_to_say(separate, track, tmp_path, monkeypatch):
     """click would end the command before the other tracks are done."""
     access = os.access
@@ -372,6 +397,11 @@ def test_peaks_that_are_cut_are_told(separate, tmp_path, mode):
     _, out, err = separate(path, "--json", "--clip-mode", mode)
     assert json.loads(out)["tracks"][0]["settings"]["cut"]
     assert f"note: {path}: peaks beyond full scale are cut off" in err
+    if mode == "none":  # Vorbis is coded in floating point
+        _, out, err = separate(path, "--json", "--clip-mode", mode, "--ogg")
+        assert not json.loads(out)["tracks"][0]["settings"]["cut"]
+        loudest = max(np.abs(soundfile.read(p)[0]).max() for p in (tmp_path / "out").rglob("*.ogg"))
+        assert loudest > 1.0
     _, out, err = separate(path, "--json", "--clip-mode", mode, "--float32", "--overwrite")
     assert not json.loads(out)["tracks"][0]["settings"]["cut"]
     assert "cut off" not in err

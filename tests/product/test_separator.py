@@ -566,6 +566,7 @@ def test_frames_taken_for_channels_are_refused(prior):
     [
         ("song.wav", "not str"),
         ([["a"]], "not list"),
+        ([[0.1, 0.2], [0.3]], "not so"),
         (torch.zeros(1, 100, dtype=torch.complex64), "not complex"),
         (np.zeros((1, 100), np.complex128), "not complex ones"),
     ],
@@ -584,7 +585,13 @@ def test_nested_lists_are_mixtures(prior):
 
 
 @pytest.mark.parametrize(
-    ("part", "told"), [({"start": -1}, "start must not be"), ({"duration": 0}, "duration must be")]
+    ("part", "told"),
+    [
+        ({"start": -1}, "start must be"),
+        ({"start": math.nan}, "start must be"),
+        ({"duration": 0}, "duration must be"),
+        ({"duration": math.inf}, "duration must be"),
+    ],
 )
 def test_parts_that_make_no_sense(prior, track, part, told):
     with pytest.raises(ValueError, match=told):

@@ -109,7 +109,8 @@ def mgdm(
             sharp against the prior's narrow directions: there it is worse.
         denoise_last: end the ancestral steps by the denoiser's mean at the lowest level (paper) or
             by a draw at it, one call less (released code).
-        skip_first: at the first level only denoise, without a repetition (released code).
+        skip_first: at the first level, of two or more, only denoise, without a repetition
+            (released code).
 
     Raises:
         TypeError: if ``draw="perturbed"`` and the likelihood is not a :class:`Gaussian`.
@@ -220,7 +221,8 @@ def draw_index(
         return high.expand(items)
     if index == "near_zero":
         return low.expand(items)
-    return between(at.noise.uniform(), low, high, rho)
+    # Rounding would lead out of the range, and past the lowest level.
+    return torch.minimum(torch.maximum(between(at.noise.uniform(), low, high, rho), low), high)
 
 
 def check_index(
