@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .audio import FORMATS, AudioInfo, audio_info, check_format, check_part
+from .audio.writing import exists_already
 from .devices import explain_memory
 from .engine import SamplingError
 from .errors import AudioFileError, MGDMError, unexpected
@@ -290,12 +291,10 @@ def _check_writable(paths: Sequence[Path], overwrite: bool, originals: set) -> N
                     f"{path}: is one of the tracks, and would be replaced by a stem; "
                     "choose another --out or --filename."
                 )
-            if path.is_dir() or (path.exists() and not overwrite):
-                raise AudioFileError(
-                    f"{path}: exists already; --overwrite (overwrite=True in Python) replaces it."
-                    if path.is_file()
-                    else f"{path}: is a folder; choose another --out or --filename."
-                )
+            if path.is_dir():
+                raise AudioFileError(f"{path}: is a folder; choose another --out or --filename.")
+            if path.exists() and not overwrite:
+                raise exists_already(path)
         except OSError as error:  # a name that is too long, for instance
             raise AudioFileError(
                 f"{path}: cannot be written ({error.strerror}); choose another --filename."

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from .audio import FORMATS, beyond_range, fit_range, write_files
+from .audio import FORMATS, fit_range, write_files
 from .audio.formats import Format
 
 
@@ -127,8 +127,7 @@ class Separation:
         fit = fit_range(files.values(), clip, spec.limit)
         self.settings["scale"] = float(f"{fit.scale:.6g}")
         # Integers hold nothing beyond full scale, whatever the mode.
-        cutting = fit.clamp or (spec.bits is not None and fit.scale == 1.0)
-        self.settings["cut"] = cutting and beyond_range(files.values())
+        self.settings["cut"] = fit.beyond and (fit.clamp or spec.bits is not None)
         return write_files(files, self.samplerate, spec, overwrite, fit)
 
     def paths(

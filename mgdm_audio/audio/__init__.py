@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .bands import share_out
 from .files import AudioInfo, audio_info, check_part, find_tracks, read_audio
-from .formats import CLIP_MODES, FORMATS, Fit, beyond_range, fit_range
+from .formats import CLIP_MODES, FORMATS, Fit, fit_range
 from .resample import resample, resampled_length
 from .spectra import log_spectrogram
 from .windows import Grid, overlap_add
@@ -17,7 +17,6 @@ __all__ = [
     "Fit",
     "Grid",
     "audio_info",
-    "beyond_range",
     "check_format",
     "check_part",
     "find_tracks",

@@ -32,12 +32,15 @@ CLIP_MODES = ("rescale", "clamp", "none")
 class Fit(NamedTuple):
     """How samples are brought into full scale: times `scale`, then cut if `clamp`.
 
+    `beyond`: some are beyond it even so, until they are cut, if not here then by the format.
+
     It is applied to a block at a time while files are written: a copy of all stems would be the
     largest thing in memory.
     """
 
     scale: float = 1.0
     clamp: bool = False
+    beyond: bool = False
 
     def __call__(self, audio: np.ndarray) -> np.ndarray:
         """The samples, of any shape, in full scale; `audio` itself if there is nothing to do."""
@@ -60,17 +63,12 @@ def fit_range(stems: Iterable[np.ndarray], mode: str, limit: bool = True) -> Fit
     """
     if mode not in CLIP_MODES:
         raise ValueError(f"unknown clip mode {mode!r}, expected one of {', '.join(CLIP_MODES)}")
-    if not limit or mode == "none":
+    if not limit:
         return Fit()
-    if mode == "clamp":
-        return Fit(clamp=True)
     peak = max((_peak(stem) for stem in stems), default=0.0)
+    if mode != "rescale":
+        return Fit(clamp=mode == "clamp", beyond=peak > 1.0)
     return Fit(scale=0.999 / peak) if peak > 1.0 else Fit()
-
-
-def beyond_range(stems: Iterable[np.ndarray]) -> bool:
-    """Whether some sample is beyond full scale."""
-    return any(_peak(stem) > 1.0 for stem in stems)
 
 
 def _peak(stem: np.ndarray) -> float:

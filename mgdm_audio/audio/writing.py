@@ -114,7 +114,7 @@ def new_files(paths: Sequence[Path], overwrite: bool) -> Iterator[list[Path]]:
     try:
         for path in paths:
             if not overwrite and path.exists():
-                raise _exists(path)
+                raise exists_already(path)
             try:
                 _make_folder(path.parent, folders)
             except OSError as error:
@@ -155,10 +155,10 @@ def _place(part: Path, path: Path, overwrite: bool) -> None:
             os.link(part, path)  # unlike a rename, it fails if the file is there by now
             return
         except FileExistsError:
-            raise _exists(path) from None
+            raise exists_already(path) from None
         except OSError:  # a file system without hard links
             if path.exists():
-                raise _exists(path) from None
+                raise exists_already(path) from None
     os.replace(part, path)
 
 
@@ -206,7 +206,8 @@ def _encode(audio: np.ndarray, bits: int | None) -> np.ndarray:
     return np.ascontiguousarray(rounded << (32 - bits))
 
 
-def _exists(path: Path) -> AudioFileError:
+def exists_already(path: Path) -> AudioFileError:
+    """What to raise where a file may not be replaced."""
     return AudioFileError(
         f"{path}: exists already; --overwrite (overwrite=True in Python) replaces it."
     )

@@ -32,6 +32,11 @@ from .conftest import music
 
 SOURCES = ["bass", "drums", "guitar", "piano"]
 
+#: A device of Linux, which no installation gives to other systems.
+with_full_disk = pytest.mark.skipif(
+    not os.path.exists("/dev/full"), reason="there is no disk that is always full"
+)
+
 
 @pytest.fixture
 def separate(prior_folder, tmp_path, capsys):
@@ -578,7 +583,7 @@ def test_too_many_channels(separate, tmp_path):
     assert f"error: {path}: 72 channels are more than 64" in err
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no disk that is always full")
+@with_full_disk
 def test_a_bar_that_cannot_be_written_fails_no_track(prior_folder, track, tmp_path):
     command = [sys.executable, "-m", "mgdm_audio.cli", track, "--name", prior_folder]
     command += ["--out", tmp_path / "out", "--quality", "fast", "--device", "cpu"]
@@ -588,7 +593,7 @@ def test_a_bar_that_cannot_be_written_fails_no_track(prior_folder, track, tmp_pa
     assert len(done.stdout.splitlines()) == 4
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no disk that is always full")
+@with_full_disk
 @pytest.mark.parametrize("more", [[], ["--json"]])
 def test_paths_that_cannot_be_written_end_the_command_in_a_sentence(
     prior_folder, track, tmp_path, more

@@ -47,7 +47,7 @@ def pnpdm(
 
     def step(state: ChainState, at: Step) -> tuple[ChainState, Info]:
         calls = Calls(denoise)
-        x, z = state
+        x = state.x0
         for _ in range(n_gibbs):
             if isinstance(likelihood, LinearGaussian):
                 z = draw_given(likelihood, x, at.sigma, at)
