@@ -38,7 +38,7 @@ def distances(name, levels, settings, sigma_y=0.5):
     ("name", "levels", "settings", "mean", "covariance"),
     [
         # Exact in the limit of many levels.
-        ("conditional", 150, {"churn": 1.0, "project": False}, 0.12, 0.25),
+        ("conditional", 150, {"churn": 1.0}, 0.12, 0.25),
         ("mmps", 150, {"n_solve": 2}, 0.12, 0.25),
         # Guidance as wide as the prior is; the particles' weights undo what few levels leave.
         ("mgdm_free", 200, {"prior_std": 0.8}, 0.2, 0.2),
@@ -173,6 +173,13 @@ def test_prior_is_far_outside_the_tolerances():
     assert (prior.covariance() - target).norm() / target.norm() > 1
     offset = (prior.mean() - posterior.mean()).flatten().abs() / target.diagonal().sqrt()
     assert offset.max() > 0.8
+
+
+@pytest.mark.parametrize("churn", [0.0, 1.0])
+def test_conditional_draws_have_the_variance_of_a_noisy_sum(churn):
+    mean, covariance = distances("conditional", 100, {"churn": churn}, sigma_y=1.5)
+    assert mean < 0.12
+    assert covariance < 0.2  # a state that keeps to the observation misses it by 0.6
 
 
 def test_one_conditional_level_is_the_posterior_mean():

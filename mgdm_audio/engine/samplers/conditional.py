@@ -8,7 +8,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..bridge import spread
 from ..denoising import Calls
 from ..likelihoods import MixtureSum
 from ..types import Denoiser, Info, Sampler, Step
@@ -16,7 +15,7 @@ from .common import share
 
 
 class ConditionalState(NamedTuple):
-    """``x`` is the noisy stack; its mean over the sources is always the mixture's."""
+    """``x`` is the noisy stack; its mean over the sources is the mixture's above its own noise."""
 
     x0: Tensor
     x: Tensor
@@ -38,9 +37,9 @@ def conditional(
     mean given ``y`` and the ordinary reverse process draws from the posterior. With one level the
     result is the posterior mean at that level.
 
-    A draw it is for ``sigma_y = 0``. Otherwise the component along ``u``, which has no noise in the
-    state, is left near its mean (or, with ``project``, at ``y``), and lacks the variance that the
-    observation's noise would give it.
+    Once ``sigma`` is below ``sigma_y / sqrt(K)`` the observation's noise is reversed like the rest,
+    with ``sigma_mix = sigma``, and by ancestral sampling whatever ``churn`` is: at that level the
+    state is drawn given ``y``, and a flow would take it for a draw from the prior.
 
     Args:
         denoise: a separation-aware denoiser.
@@ -51,8 +50,8 @@ def conditional(
             the posterior; 0 starts from the mean of the noisy states, ``y / K``. For a single high
             level, where the noise says next to nothing, that is the estimate of the posterior mean
             with the least of the network's error: what noise adds to it need not be averaged away.
-        project: spread what is left of the mixture over the sources in equal parts, so that the
-            result sums to ``y``.
+        project: where the sum is known exactly, ``sigma_y = 0``, spread what the denoiser left of
+            the mixture over the sources in equal parts, so that the result sums to ``y``.
 
     Raises:
         TypeError: if the likelihood is not a :class:`MixtureSum`.
@@ -76,16 +75,30 @@ def conditional(
         calls = Calls(denoise)
         sources = state.x.shape[1]
         part = y.to(state.x.dtype) / sources
-        known = torch.full((len(state.x),), likelihood.sigma_y / math.sqrt(sources))
-        x0 = calls(state.x, at.sigma, known.to(state.x))
-        ratio = at.below / at.sigma
-        std = churn * at.below * math.sqrt(max(1 - ratio**2, 0.0))
-        keep = math.sqrt(max(at.below**2 - std**2, 0.0)) / at.sigma
-        x = part + centre(x0 + spread(keep, x0) * (state.x - x0))
+        heard = likelihood.sigma_y / math.sqrt(sources)
+        known = min(heard, at.sigma)
+        x0 = calls(state.x, at.sigma, torch.full((len(state.x),), known).to(state.x))
+        noisy = at.below < heard  # from there on the component along u is reversed too
+        eta = 1.0 if noisy else churn
+        keep, std = _reverse(at.sigma, at.below, eta)
+        mean, mean_std = part, 0.0
+        if noisy:
+            mean_keep, mean_std = _reverse(known, at.below, eta)
+            mean = (x0 + mean_keep * (state.x - x0)).mean(1, keepdim=True)
+        x = mean + centre(x0 + keep * (state.x - x0))
         if std > 0:
-            x = x + std * centre(at.noise.normal(x.shape))
-        if project:
+            noise = at.noise.normal(x.shape)
+            x = x + std * centre(noise)
+            if noisy:
+                x = x + mean_std * noise.mean(1, keepdim=True)
+        if project and heard == 0:
             x0 = part + centre(x0)
         return ConditionalState(x0, x), calls.info()
 
     return Sampler(init, step, from_noise=initial > 0)
+
+
+def _reverse(level: float, below: float, churn: float) -> tuple[float, float]:
+    """What a reverse step keeps of the noise, and the standard deviation of what it adds."""
+    std = churn * below * math.sqrt(max(1 - (below / level) ** 2, 0.0))
+    return math.sqrt(max(below**2 - std**2, 0.0)) / level, std
