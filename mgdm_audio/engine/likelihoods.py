@@ -86,7 +86,7 @@ class Gaussian:
 
 
 class LinearGaussian(Gaussian):
-    """``y = A x_0 + sigma_y n`` for any linear ``A`` given with its adjoint.
+    """``y = A x_0 + sigma_y n`` for any linear ``A``, given with its adjoint or differentiable.
 
     Linear systems in ``A A^T`` are solved by conjugate gradients; subclasses know closed forms.
     Where a method takes ``like``, any signal ``[B, K, T]``: its shape is what ``A^T`` returns.
@@ -94,7 +94,8 @@ class LinearGaussian(Gaussian):
     Args:
         observation: ``y [B, ...]`` or ``[1, ...]``.
         operator: ``A``, ``[B, K, T] -> [B, ...]``.
-        adjoint: ``A^T``, ``[B, ...] -> [B, K, T]``.
+        adjoint: ``A^T``, ``[B, ...] -> [B, K, T]``; None takes it from autograd, at the
+            cost of one more call of the operator.
         sigma_y: standard deviation of the noise, 0 for an exact constraint.
         iterations: conjugate-gradient iterations of :meth:`solve`.
     """
@@ -103,7 +104,7 @@ class LinearGaussian(Gaussian):
         self,
         observation: Tensor,
         operator: Callable[[Tensor], Tensor],
-        adjoint: Callable[[Tensor], Tensor],
+        adjoint: Callable[[Tensor], Tensor] | None,
         sigma_y: float,
         *,
         iterations: int = 50,
@@ -118,7 +119,12 @@ class LinearGaussian(Gaussian):
         return DenseGaussian(observation, matrix, sigma_y)
 
     def _adjoint(self, y: Tensor, like: Tensor) -> Tensor:
-        return self._transpose(y)
+        if self._transpose is not None:
+            return self._transpose(y)
+        with torch.enable_grad():
+            # The derivative of a linear function is itself, wherever it is taken.
+            x = y.new_zeros(len(y), *like.shape[1:]).requires_grad_()
+            return torch.autograd.grad(self.apply(x), x, y, create_graph=y.requires_grad)[0]
 
     def adjoint(self, y: Tensor, like: Tensor) -> Tensor:
         """``A^T y``, shaped like ``like``."""

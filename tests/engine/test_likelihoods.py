@@ -27,12 +27,12 @@ def make(name):
     return LinearGaussian(
         random(B, 6, seed=1),
         lambda x: x.flatten(1) @ matrix.T,
-        lambda y: (y @ matrix).reshape(-1, K, T),
+        (lambda y: (y @ matrix).reshape(-1, K, T)) if name == "functions" else None,
         SIGMA_Y,
     )
 
 
-LINEAR = ("sum", "mask", "matrix", "functions")
+LINEAR = ("sum", "mask", "matrix", "functions", "differentiable")
 
 
 @pytest.mark.parametrize("name", LINEAR)
@@ -42,6 +42,21 @@ def test_adjoint(name):
     left = (likelihood.apply(x) * y).sum()
     right = (x * likelihood.adjoint(y, x)).sum()
     assert torch.allclose(left, right)
+
+
+def test_adjoint_by_autograd_is_the_one_by_hand():
+    x, y = random(B, K, T), random(B, 6, seed=2)
+    with torch.no_grad():
+        derived = make("differentiable").adjoint(y, x)
+    assert torch.allclose(derived, make("functions").adjoint(y, x))
+    assert not derived.requires_grad
+
+
+def test_adjoint_by_autograd_can_be_differentiated():
+    likelihood, x = make("differentiable"), random(B, K, T)
+    y = random(B, 6, seed=2).requires_grad_()
+    (gradient,) = torch.autograd.grad((likelihood.adjoint(y, x) * x).sum(), y)
+    assert torch.allclose(gradient, likelihood.apply(x))
 
 
 @pytest.mark.parametrize("name", LINEAR)
