@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from importlib import import_module
 from pathlib import Path
@@ -68,12 +70,39 @@ def parse_config(tables: dict, name: str) -> dict:
     known = {f.name for f in fields(TrainingConfig)}
     if unknown := set(tables["training"]) - known:
         raise ValueError(f"{name}: unknown option in [training]: {', '.join(sorted(unknown))}")
+    if "data" not in tables["training"]:
+        raise ValueError(f"{name}: [training] does not say which data, as package.module:Class")
     return {**tables, "training": TrainingConfig(**tables["training"])}
 
 
+@contextmanager
+def options_of(table: str) -> Iterator[None]:
+    """Name the `table` whose options are unknown to what is called with them, or lack one.
+
+    Raises:
+        ValueError: in place of Python's TypeError about arguments.
+    """
+    try:
+        yield
+    except TypeError as error:
+        if "argument" not in str(error):
+            raise
+        raise ValueError(f"[{table}]: {error}") from error
+
+
 def import_name(name: str):
-    """The object that ``"package.module:attribute"`` names."""
+    """The object that ``"package.module:attribute"`` names.
+
+    Raises:
+        ValueError: there is none.
+    """
     module, _, attribute = name.partition(":")
     if not attribute:
         raise ValueError(f"{name!r} is not of the form package.module:attribute")
-    return getattr(import_module(module), attribute)
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"{name!r} cannot be imported ({error}); modules are found from the folder that the "
+            "command is run in, recipes from the project's"
+        ) from error

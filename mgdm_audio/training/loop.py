@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 
 from ..networks import build_network, check_top, fitting
-from .config import TrainingConfig, import_name
+from .config import TrainingConfig, import_name, options_of
 from .ema import EMA
 from .gallery import first_song, make_gallery, show
 from .loss import LOSSES
@@ -41,13 +41,15 @@ def batches(config: TrainingConfig, samplerate: int, start: int, rank: int) -> I
     # A loader asks its workers for whole batches in turn, the first one first. So it begins with a
     # round of all of them, and leaves out what earlier steps had of that round.
     seen = start % max(config.workers, 1)
-    data = import_name(config.data)(
-        seconds=config.crop,
-        samplerate=samplerate,
-        seed=config.seed * 1009 + rank,
-        start=(start - seen) * config.batch_size,
-        **config.data_options,
-    )
+    kind = import_name(config.data)
+    with options_of("training.data_options"):
+        data = kind(
+            seconds=config.crop,
+            samplerate=samplerate,
+            seed=config.seed * 1009 + rank,
+            start=(start - seen) * config.batch_size,
+            **config.data_options,
+        )
     ahead = 4 if config.workers else None
     loader = DataLoader(data, config.batch_size, num_workers=config.workers, prefetch_factor=ahead)
     return islice(iter(loader), seen, None)
@@ -94,7 +96,8 @@ def train(
             machine, so such a run is resumable, but not to the same weights.
 
     Raises:
-        ValueError: both `steps` and `seconds` are given, the loss or a frozen part is unknown, the
+        ValueError: both `steps` and `seconds` are given, the data set cannot be imported, it, the
+            noise or the network does not know an option, the loss or a frozen part is unknown, the
             loss needs `mean_start`, the weights of a frozen part are not given, weights do not
             fit, the network is made for another `sigma_max`, the precision is half, or a
             validation set cannot be read.
@@ -120,14 +123,16 @@ def train(
         # noise some 50 dB below the stems, and levels that miss the one meant.
         mixed.convert_input = lambda data: data
     fabric.launch()
-    levels = NoiseLevels(prior["sigma_min"], prior["sigma_max"], **options.noise)
+    with options_of("training.noise"):
+        levels = NoiseLevels(prior["sigma_min"], prior["sigma_max"], **options.noise)
     if at_start is not elsewhere and not options.mean_start:
         raise ValueError(
             f"the loss {options.loss!r} is for examples that start from the mixture: set mean_start"
         )
 
     fabric.seed_everything(options.seed, verbose=False)  # initial weights, the same in all ranks
-    net = build_network(prior["network"], len(prior["sources"]), **config.get("network", {}))
+    with options_of("network"):
+        net = build_network(prior["network"], len(prior["sources"]), **config.get("network", {}))
     check_top(net, prior["sigma_max"])
     freeze(net, options.frozen)
     optimizers = make_optimizers(

@@ -266,6 +266,30 @@ def test_unknown_options_are_named(tmp_path):
         read_config(path)
 
 
+def test_a_configuration_without_data_is_refused(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("\n".join(row for row in CONFIG.splitlines() if not row.startswith("data")))
+    with pytest.raises(ValueError, match=r"config.toml: \[training\] does not say which data"):
+        read_config(path)
+
+
+@pytest.mark.parametrize("table", ["noise", "data_options", "network"])
+def test_unknown_options_of_other_tables_are_named(config, tmp_path, table):
+    if table == "network":
+        config["network"]["chanels"] = [4]
+    else:
+        getattr(config["training"], table)["chanels"] = [4]
+    with pytest.raises(ValueError, match=rf"\[(training\.)?{table}\]: .*'chanels'"):
+        train(config, tmp_path, devices=1)
+
+
+@pytest.mark.parametrize("data", ["recipes.bend:BandDataset", "json:BandDataset", "json"])
+def test_data_that_cannot_be_imported_is_named(config, tmp_path, data):
+    config["training"] = dataclasses.replace(config["training"], data=data)
+    with pytest.raises(ValueError, match=f"'{data}'"):
+        train(config, tmp_path, devices=1)
+
+
 def test_the_log_loss_counts_decibels_as_a_mean_of_sdr_does():
     """Where errors are a tenth, a decibel is worth half of what it is worth elsewhere, or more."""
     torch.manual_seed(0)
