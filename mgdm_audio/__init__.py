@@ -18,6 +18,7 @@ _WHERE = {
     "MGDMError": "errors",
     "Prior": "pretrained",
     "PriorError": "errors",
+    "SamplingError": "engine",
     "Separation": "separation",
     "Separator": "separator",
     "list_priors": "pretrained",
@@ -28,6 +29,7 @@ _WHERE = {
 __all__ = ["__version__", *_WHERE]
 
 if TYPE_CHECKING:
+    from .engine import SamplingError as SamplingError
     from .errors import AudioFileError as AudioFileError
     from .errors import DeviceError as DeviceError
     from .errors import MGDMError as MGDMError

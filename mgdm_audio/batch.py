@@ -30,6 +30,8 @@ class Output:
     Attributes:
         stems: write only these, or all.
         two_stems: write this one and the sum of the others.
+        skip_existing: leave out tracks of which all files exist. Stems come into being all at
+            once, so what is there is whole.
         report: write a page ``report.html`` as well.
     """
 
@@ -40,6 +42,7 @@ class Output:
     stems: tuple[str, ...] | None = None
     two_stems: str | None = None
     overwrite: bool = False
+    skip_existing: bool = False
     report: bool = False
 
     def names(self, separator: Separator) -> list[str]:
@@ -76,7 +79,7 @@ class Output:
         )
 
     def others(self, separator: Separator, track: str) -> Iterator[Path]:
-        """Paths of stems that the prior makes and this does not write."""
+        """Paths of stems that the prior makes, and of a report, which this does not write."""
         names = self.names(separator)
         written = {_same(path) for path in self.paths(names, separator.samples, track)}
         sources = separator.prior.sources
@@ -84,6 +87,8 @@ class Output:
             for path in () if name in names else self.paths([name], separator.samples, track):
                 if _same(path) not in written:  # as where the template has no {stem}
                     yield path
+        if not self.report:
+            yield self.report_path(track)
 
     def report_path(self, track: str) -> Path:
         """Path of a track's report."""
@@ -94,7 +99,8 @@ class Output:
         """Whether every file of every track has a path of its own.
 
         Raises:
-            ValueError: it has not, or a stem or the template is unknown.
+            ValueError: it has not, a stem is unknown, or the template cannot be filled in or gives
+                files another ending than their own.
         """
         names = self.names(separator)
         owners: dict[str, str] = {}
@@ -107,6 +113,13 @@ class Output:
                         f"the file name {self.filename!r} is the same for several tracks, "
                         f"{owners[path]} and {track}; use all of {{track}}"
                     )
+        ending = Path(self.filename).suffix
+        fixed = "" if self.report else f".{FORMATS[self.format].extension}"
+        if ending != ".{ext}" and ending.lower() != fixed:
+            raise ValueError(
+                f"the file name {self.filename!r} gives files no or a wrong ending; end it in "
+                ".{ext}"
+            )
 
 
 def _same(path: Path) -> str:
@@ -125,12 +138,15 @@ class Outcome:
 
     Attributes:
         trace: the traceback of an error that nobody foresaw.
-        stale: stems of an earlier separation that lie beside the files, see `Output.others`.
+        skipped: whether all files were there, and nothing was done.
+        stale: stems and a report of an earlier separation that lie beside the files, see
+            `Output.others`.
     """
 
     track: Path
     error: str | None = None
     trace: str | None = None
+    skipped: bool = False
     files: list[Path] = field(default_factory=list)
     report: Path | None = None
     info: dict[str, Any] = field(default_factory=dict)
@@ -153,6 +169,8 @@ class Outcome:
             result["error"] = self.error
         if self.error is None or self.files:
             result["files"] = [str(path) for path in self.files]
+        if self.skipped:
+            result["skipped"] = True
         if self.report is not None:
             result["report"] = str(self.report)
         if self.stale:
@@ -233,6 +251,9 @@ def _separate_track(outcome, separator, name, output, originals, start, duration
     info = audio_info(track)
     paths = output.paths(output.names(separator), separator.samples, name)
     report = output.report_path(name) if output.report else None
+    if output.skip_existing and all(map(os.path.isfile, [*paths, *([report] if report else [])])):
+        outcome.files, outcome.report, outcome.skipped = paths, report, True
+        return
     seconds = max(min(info.seconds - start, duration or info.seconds), 0.0)
     _check_writable([*paths, *([report] if report else [])], output.overwrite, originals)
     _check_format(paths, info, seconds, output.format)

@@ -1,4 +1,4 @@
-"""``-O NAME=VALUE`` of the command: words to the keywords that a sampler takes."""
+"""The keywords that a sampler takes: which there are, and ``-O NAME=VALUE`` made into them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,22 @@ _EXPECTED = {
 }
 
 
+def check_options(names: Iterable[str], sampler: str) -> None:
+    """Whether a sampler has all these hyper-parameters.
+
+    Raises:
+        TypeError: naming the first that it has not, and those that it has.
+    """
+    known = _known(sampler)
+    for name in names:
+        if name not in known:
+            listed = ", ".join(f"{n}={known[n].default}" for n in known)
+            raise TypeError(
+                f"{name!r} is neither a setting of a separator nor an option of the sampler "
+                f"{sampler!r}, whose options and their defaults are {listed}"
+            )
+
+
 def parse_options(texts: Iterable[str], preset: Preset) -> dict[str, Any]:
     """Hyper-parameters of the preset's sampler from texts ``NAME=VALUE``.
 
@@ -30,8 +46,7 @@ def parse_options(texts: Iterable[str], preset: Preset) -> dict[str, Any]:
     """
     known = {
         name: (parameter.annotation, preset.options.get(name, parameter.default))
-        for name, parameter in inspect.signature(SAMPLERS[preset.sampler]).parameters.items()
-        if parameter.kind is parameter.KEYWORD_ONLY
+        for name, parameter in _known(preset.sampler).items()
     }
     options = {}
     for text in texts:
@@ -54,6 +69,11 @@ def parse_options(texts: Iterable[str], preset: Preset) -> dict[str, Any]:
                 f"its default is -O {name}={_shown(default)}"
             ) from None
     return options
+
+
+def _known(sampler: str) -> dict[str, inspect.Parameter]:
+    parameters = inspect.signature(SAMPLERS[sampler]).parameters
+    return {name: one for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY}
 
 
 def _parse(value: str, kind: str) -> Any:

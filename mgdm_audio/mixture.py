@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from .audio.files import LOUDEST
+from .audio.formats import peak
 from .errors import AudioFileError
 
 #: More channels than that are frames that were taken for channels.
@@ -46,7 +47,9 @@ def as_array(mixture: Tensor | np.ndarray, copy: bool = True) -> np.ndarray:
     if isinstance(mixture, Tensor):
         if mixture.is_complex():
             raise TypeError("a mixture is real, not complex")
-        mixture = mixture.detach().cpu().float().numpy()  # NumPy has no bfloat16
+        here = mixture.detach().cpu().float()  # NumPy has no bfloat16
+        copy = copy and here.data_ptr() == mixture.data_ptr()
+        mixture = here.numpy()
     try:
         given = np.asarray(mixture)
     except (ValueError, RuntimeError) as error:  # lists of unequal length, or of other tensors
@@ -62,7 +65,7 @@ def as_array(mixture: Tensor | np.ndarray, copy: bool = True) -> np.ndarray:
             f"a mixture has shape [channels, frames] with at most {MAX_CHANNELS} channels, "
             f"not {list(mixture.shape)}; arrays from soundfile want a transpose (.T)."
         )
-    if not _peak(mixture) < LOUDEST:  # not so for NaN
+    if not peak(mixture) < LOUDEST:  # not so for NaN
         raise AudioFileError(
             f"the mixture holds NaN or infinite samples, or samples beyond {LOUDEST:g} times full "
             "scale, which is 1.0; leave that part out, or scale the mixture."
@@ -76,8 +79,8 @@ def _kind(mixture: object, given: np.ndarray) -> str:
 
 def lift_exponent(mixture: np.ndarray) -> int:
     """The power of two, which costs no precision, that brings a very quiet mixture up; or 0."""
-    peak = _peak(mixture)
-    return -math.frexp(peak)[1] if 0 < peak < QUIETEST else 0
+    highest = peak(mixture)
+    return -math.frexp(highest)[1] if 0 < highest < QUIETEST else 0
 
 
 def distinct_channels(mixture: np.ndarray) -> tuple[np.ndarray, list[int]]:
@@ -92,8 +95,3 @@ def distinct_channels(mixture: np.ndarray) -> tuple[np.ndarray, list[int]]:
     # A view where it can be, and it nearly always can: a long track is large.
     leading = kept == list(range(len(kept)))
     return mixture[: len(kept)] if leading else mixture[kept], copies
-
-
-def _peak(mixture: np.ndarray) -> float:
-    """Largest magnitude, without an array of magnitudes."""
-    return max(float(mixture.max()), -float(mixture.min()))

@@ -15,7 +15,7 @@ from .audio.absent import Sharer, share_absent
 from .audio.blocks import Block, Chunker, Joiner, plan_blocks
 from .audio.refine import Refiner
 from .audio.resample import REACH
-from .audio.spectra import band_power
+from .audio.spectra import BAND_WINDOW, band_power
 from .audio.speed import HOP, combined
 from .audio.stereo import imbalance, mid_side
 from .audio.templates import ADAPTIVE, DEFAULT, Refitter
@@ -242,13 +242,16 @@ class Pipeline:
         if len(drawn) < 2 or separator.settings.steps == 1:
             return
         stop = min(block.last, self.length)
-        core = slice(block.first - block.begin, max(stop - block.begin, 0))
+        # The first frame hears half a window of what comes before the block.
+        hop = BAND_WINDOW // 2
+        lead = hop if block.first - block.begin >= hop else 0
+        core = slice(block.first - block.begin - lead, max(stop - block.begin, 0))
         stems = [share_absent(x[..., core], separator.absent) / self.gain for x in drawn]
         each = sum(band_power(x, self.prior_rate) for x in stems) / len(stems)
         mean = band_power(sum(stems) / len(stems), self.prior_rate)
         spread = (each - mean).clamp_min(0) * (len(stems) / (len(stems) - 1))
-        frames = spread.shape[-1] if block.is_last else spread.shape[-1] - 1
-        self.powers.append((spread.mean(0)[..., :frames], each.mean(0)[..., :frames]))
+        frames = slice(lead // hop, None if block.is_last else -1)
+        self.powers.append((spread.mean(0)[..., frames], each.mean(0)[..., frames]))
 
     def _report(self, drawn: float) -> None:
         """Tell how much is done, the denoiser being at `drawn`, 0 to 1."""

@@ -31,8 +31,11 @@ class Uncertainty:
     samplerate: int
 
     def shares(self) -> np.ndarray:
-        """Part of each stem's energy on which the draws disagree, ``[K]``, 0 to 1."""
-        return self.spread.sum((1, 2)) / np.maximum(self.power.sum((1, 2)), 1e-12)
+        """Part of each stem's energy on which the draws disagree, ``[K]``, 0 to 1.
+
+        The estimate of the variance is unbiased, so that few draws that share nothing may exceed 1.
+        """
+        return (self.spread.sum((1, 2)) / np.maximum(self.power.sum((1, 2)), 1e-12)).clip(max=1.0)
 
 
 @dataclass
@@ -62,12 +65,13 @@ class Separation:
         """The first set of stems."""
         return self.samples[0]
 
-    def select(self, stems: Sequence[str]) -> Separation:
-        """Only some of the stems.
+    def select(self, stems: str | Sequence[str]) -> Separation:
+        """Only some of the stems, or one.
 
         Raises:
             ValueError: there is no such stem.
         """
+        stems = (stems,) if isinstance(stems, str) else stems
         self._check(*stems)
         return replace(self, samples=[{name: s[name] for name in stems} for s in self.samples])
 
@@ -185,27 +189,42 @@ def stem_paths(
             stems one name, or leads out of the folder.
     """
     extension = _format(format).extension
+    fields = _fields(filename)
     paths = []
     for sample in range(1, samples + 1):
         for stem in stems:
+            shown = f"{stem}_{sample}" if samples > 1 and "sample" not in fields else stem
             try:
-                fields = {field for _, field, _, _ in Formatter().parse(filename)}
-                numbered = samples > 1 and "sample" not in fields
-                shown = f"{stem}_{sample}" if numbered else stem
                 name = filename.format(track=track, stem=shown, sample=sample, ext=extension)
-            except (KeyError, IndexError) as error:
-                raise ValueError(
-                    f"unknown field {error} in the file name {filename!r}; "
-                    "there are {track}, {stem}, {sample} and {ext}"
-                ) from error
-            except (ValueError, AttributeError, TypeError) as error:
-                raise ValueError(f"the file name {filename!r} is no template ({error})") from error
+            except ValueError as error:  # as of {stem:5d}
+                raise _no_template(filename, error) from error
             if ".." in Path(name).parts or Path(name).is_absolute():
                 raise ValueError(f"the file name {filename!r} leads out of the output folder")
             paths.append(Path(folder) / name)
     if len(set(paths)) < len(paths):
         raise ValueError(f"the file name {filename!r} is the same for several stems; use {{stem}}")
     return paths
+
+
+def _fields(filename: str) -> set[str]:
+    """What a template asks for."""
+    try:
+        fields = {name for _, name, _, _ in Formatter().parse(filename) if name is not None}
+    except (ValueError, TypeError) as error:
+        raise _no_template(filename, error) from error
+    if unknown := sorted(fields - {"track", "stem", "sample", "ext"}):
+        raise ValueError(
+            f"unknown field {{{unknown[0]}}} in the file name {filename!r}; "
+            "there are {track}, {stem}, {sample} and {ext}"
+        )
+    return fields
+
+
+def _no_template(filename: str, error: Exception) -> ValueError:
+    return ValueError(
+        f"the file name {filename!r} is no template ({error}); "
+        "write for instance {track}-{stem}.{ext}"
+    )
 
 
 def _format(name: str) -> Format:

@@ -17,6 +17,7 @@ from .audio import read_audio
 from .audio.speed import cents
 from .devices import explain_memory, free_memory, pick_device, undisturbed
 from .errors import AudioFileError
+from .hyperparameters import check_options
 from .mixture import MAX_CHANNELS, as_array, as_rate, distinct_channels, lift_exponent
 from .pipeline import Pipeline
 from .presets import Preset, preset
@@ -108,6 +109,8 @@ class Separator:
         compiled: bool = False,
         **options: Any,
     ):
+        chosen = preset(quality, sampler, steps=steps, draws=draws, refine=refine)
+        check_options(options, chosen.sampler)
         self.compiled = compiled
         if isinstance(prior, Prior):
             if compiled:
@@ -118,7 +121,6 @@ class Separator:
             self.device = pick_device(device)
             with explain_memory("free some of the device's, or use --device cpu."):
                 self.prior = load_prior(prior, self.device, compiled=compiled)
-        chosen = preset(quality, sampler, steps=steps, draws=draws, refine=refine)
         rounds = None if templates is None else template_rounds(templates, preset(quality, sampler))
         self.settings: Preset = chosen.with_(
             options={**chosen.options, **options} or None,
@@ -134,6 +136,8 @@ class Separator:
                     "retune, speeds and mid_side go with a quality, not with a sampler's draws"
                 )
             self.settings = replace(self.settings, speeds=((1, 1),), mid_side=0.0, retune=False)
+            if chosen.is_mean:  # what smooths a mean is not for the draws that options made of it
+                self.settings = replace(self.settings, refine=bool(refine), templates=rounds or ())
         for name, value, lowest in (
             ("steps", self.settings.steps, 1),
             ("draws", self.settings.draws, 1),
@@ -174,7 +178,7 @@ class Separator:
         start: float = 0.0,
         duration: float | None = None,
         progress: Callable[[float, float], None] | None = None,
-        stems: Sequence[str] | None = None,
+        stems: str | Sequence[str] | None = None,
     ) -> Separation:
         """Separate an audio file, or a part of it (in seconds).
 
@@ -185,8 +189,10 @@ class Separator:
         Raises:
             AudioFileError: see `read_audio`.
             DeviceError: out of memory.
+            SamplingError: the sampler diverged, or the prior made no numbers.
             ValueError: there is no such stem, or can be no such part of a file.
         """
+        kept = self._kept(stems)  # before a long file is read
         with explain_memory(self._memory_advice()):
             audio, samplerate = read_audio(path, start, duration)
         if len(audio) > MAX_CHANNELS:
@@ -194,8 +200,8 @@ class Separator:
                 f"{os.fspath(path)}: {len(audio)} channels are more than {MAX_CHANNELS}; "
                 "separate some of them at a time."
             )
-        result = self._separate(audio, samplerate, progress, stems)
-        result.settings |= {"track": os.fspath(path), "start": start}
+        result = self._separate(audio, samplerate, progress, kept)
+        result.settings |= {"track": os.fspath(path), "start": start, "duration": duration}
         return result
 
     def separate_tensor(self, mixture: Tensor | np.ndarray, samplerate: int) -> dict[str, Tensor]:
@@ -213,7 +219,7 @@ class Separator:
         mixture: Tensor | np.ndarray,
         samplerate: int,
         progress: Callable[[float, float], None] | None = None,
-        stems: Sequence[str] | None = None,
+        stems: str | Sequence[str] | None = None,
     ) -> Separation:
         """Separate a mixture in memory.
 
@@ -227,18 +233,24 @@ class Separator:
         Raises:
             AudioFileError: the mixture is empty, not finite or absurdly loud.
             DeviceError: out of memory.
+            SamplingError: the sampler diverged, or the prior made no numbers.
             TypeError: the mixture is no array of real numbers.
             ValueError: there is no such stem, or the sample rate is no positive whole number.
         """
         # The result keeps the mixture, and the caller may reuse its buffer.
-        return self._separate(mixture, samplerate, progress, stems, copy=True)
+        return self._separate(mixture, samplerate, progress, self._kept(stems), copy=True)
 
-    def _separate(self, mixture, samplerate, progress, stems, copy: bool = False) -> Separation:
-        samplerate = as_rate(samplerate)
-        kept = self.stem_names if stems is None else list(stems)
+    def _kept(self, stems: str | Sequence[str] | None) -> list[str]:
+        if stems is None:
+            return self.stem_names
+        kept = [stems] if isinstance(stems, str) else list(stems)
         for name in kept:
             if name not in self.stem_names:
                 raise ValueError(f"no stem {name!r}, there are {', '.join(self.stem_names)}")
+        return kept
+
+    def _separate(self, mixture, samplerate, progress, kept, copy: bool = False) -> Separation:
+        samplerate = as_rate(samplerate)
         with explain_memory(self._memory_advice()), undisturbed(self.device):
             return self._compute(as_array(mixture, copy), samplerate, progress, kept)
 
@@ -295,6 +307,7 @@ class Separator:
             "prior": self.prior.name,
             "sampler": self.settings.sampler,
             "steps": self.settings.steps,
+            "rho": self.settings.rho,
             "draws": self.settings.draws,
             "samples": self.samples,
             "options": dict(self.settings.options),
@@ -304,12 +317,15 @@ class Separator:
             "speeds": [list(speed) for speed in self.settings.speeds],
             "mid_side": self.settings.mid_side,
             "retune": self.settings.retune,
+            "residual": self.residual,
+            "normalize": self.normalize,
             "without": [self.prior.sources[k] for k in self.absent],
             "seed": self.seed,
             "device": str(self.device),
             "compiled": self.compiled,
             "segment": round(self.grid.window / rate, 3),
             "overlap": round(1 - self.grid.hop / self.grid.window, 3),
+            "batch_size": self.batch_size,
         }
 
     def _memory_advice(self) -> str:
@@ -328,6 +344,11 @@ class Separator:
 def separate(
     mixture: str | os.PathLike | Tensor | np.ndarray,
     samplerate: int | None = None,
+    *,
+    start: float = 0.0,
+    duration: float | None = None,
+    progress: Callable[[float, float], None] | None = None,
+    stems: str | Sequence[str] | None = None,
     **options: Any,
 ) -> Separation:
     """Separate a file, or a mixture in memory with its sample rate, in one call.
@@ -335,13 +356,22 @@ def separate(
     Args:
         mixture: path, or ``[C, T]``.
         samplerate: of an array or tensor; a file knows its own.
+        start, duration: the part of a file, in seconds.
+        progress, stems: see `Separator.separate`.
         **options: see `Separator`. To separate several tracks, make one `Separator`.
 
     Raises:
-        TypeError: an array without a sample rate.
+        AudioFileError, DeviceError, PriorError, SamplingError, ValueError: see `Separator` and its
+            methods.
+        TypeError: an array without a sample rate or with a part to separate, a file with a sample
+            rate, or an option that there is not.
     """
     if isinstance(mixture, (str, os.PathLike)):
-        return Separator(**options).separate_file(mixture)
+        if samplerate is not None:
+            raise TypeError("a file knows its own samplerate; leave it out")
+        return Separator(**options).separate_file(mixture, start, duration, progress, stems)
     if samplerate is None:
         raise TypeError("a mixture in memory needs its samplerate")
-    return Separator(**options).separate(mixture, samplerate)
+    if start or duration is not None:
+        raise TypeError("start and duration are of a file; give that part of the array")
+    return Separator(**options).separate(mixture, samplerate, progress, stems)

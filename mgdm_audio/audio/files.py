@@ -145,6 +145,11 @@ def read_audio(
         missing = is_cut(path, file) if whole else None
     if audio.shape[1] < count or missing:
         readable = (first + audio.shape[1]) / rate
+        if not audio.shape[1]:
+            raise AudioFileError(
+                f"{path}: the file is cut short before {start:g} s; fetch it again, or choose a "
+                "smaller --start."
+            )
         raise AudioFileError(
             f"{path}: the file is cut short (about {readable:.2f} s are readable); fetch it again, "
             f"or separate what is there with --duration {max(readable - start - 0.1, 0.1):.1f}."

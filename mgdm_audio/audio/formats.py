@@ -65,12 +65,12 @@ def fit_range(stems: Iterable[np.ndarray], mode: str, limit: bool = True) -> Fit
         raise ValueError(f"unknown clip mode {mode!r}, expected one of {', '.join(CLIP_MODES)}")
     if not limit:
         return Fit()
-    peak = max((_peak(stem) for stem in stems), default=0.0)
+    highest = max(map(peak, stems), default=0.0)
     if mode != "rescale":
-        return Fit(clamp=mode == "clamp", beyond=peak > 1.0)
-    return Fit(scale=0.999 / peak) if peak > 1.0 else Fit()
+        return Fit(clamp=mode == "clamp", beyond=highest > 1.0)
+    return Fit(scale=0.999 / highest) if highest > 1.0 else Fit()
 
 
-def _peak(stem: np.ndarray) -> float:
-    """Largest magnitude, without an array of magnitudes."""
-    return max(float(stem.max(initial=0.0)), -float(stem.min(initial=0.0)))
+def peak(audio: np.ndarray) -> float:
+    """Largest magnitude (NaN if there is one), without an array of magnitudes."""
+    return max(float(audio.max(initial=0.0)), -float(audio.min(initial=0.0)))

@@ -12,6 +12,9 @@ from torch.nn import functional as F
 #: Frames computed together where a whole track is looked at: 12 MB of spectrum a channel.
 BLOCK = 1500
 
+#: Samples a frame of `band_power` and its pictures.
+BAND_WINDOW = 2048
+
 
 def masking_stft(x: Tensor, window: int) -> Tensor:
     """Spectrum for masks: the root of a Hann window on either side, half-window hops.
@@ -57,7 +60,7 @@ def band_edges(bins: int, samplerate: int, bands: int, lowest: float = 40.0) -> 
     return np.minimum(edges, bins)[np.r_[True, np.diff(np.minimum(edges, bins)) > 0]]
 
 
-def band_power(x: Tensor, samplerate: int, bands: int = 96, window: int = 2048) -> Tensor:
+def band_power(x: Tensor, samplerate: int, bands: int = 96, window: int = BAND_WINDOW) -> Tensor:
     """Mean power in bands of log-frequency over time (hop is half the window).
 
     Shape: ``[..., T]`` to ``[..., about bands, frames]``.
@@ -70,7 +73,7 @@ def band_power(x: Tensor, samplerate: int, bands: int = 96, window: int = 2048) 
 
 
 def picture_power(
-    x: Tensor, samplerate: int, columns: int, bands: int = 96, window: int = 2048
+    x: Tensor, samplerate: int, columns: int, bands: int = 96, window: int = BAND_WINDOW
 ) -> np.ndarray:
     """`band_power` for a picture: mean over channels, and over time until `columns` are left.
 

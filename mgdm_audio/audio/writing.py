@@ -35,7 +35,7 @@ def write_files(
     overwrite: bool = False,
     fit: Fit = AS_IT_IS,
 ) -> list[Path]:
-    """Write several files: all of them complete, or none.
+    """Write several files: all of them complete, or none (but see `new_files`).
 
     Every file is written under a temporary name beside its own, and renamed when all are done.
 
@@ -103,6 +103,9 @@ def new_files(paths: Sequence[Path], overwrite: bool) -> Iterator[list[Path]]:
     After an error there is nothing left: no temporary file, no new file, no new folder. What
     processes left that were killed before they could clean up goes as well, see `temporary`.
 
+    Files that are replaced cannot be brought back. Where the last of several renames fails, in a
+    folder in which single files are protected, the error names those that were replaced.
+
     Raises:
         AudioFileError: a path exists and `overwrite` is false (another process may be as fast), or
             cannot be written.
@@ -122,13 +125,14 @@ def new_files(paths: Sequence[Path], overwrite: bool) -> Iterator[list[Path]]:
         for folder in {path.parent for path in paths}:
             remove_abandoned(folder)
         yield parts
-        for path, part in zip(paths, parts, strict=True):
-            try:
-                _place(part, path, overwrite)
-            except OSError as error:
-                raise _unwritable(path, error) from error
-            placed.append(path)
-        done = True
+        with postponed():  # a signal between two renames would leave a part of them
+            for path, part in zip(paths, parts, strict=True):
+                try:
+                    _place(part, path, overwrite)
+                except OSError as error:
+                    raise _unwritable(path, error, placed if overwrite else ()) from error
+                placed.append(path)
+            done = True
     finally:
         for file in [*parts, *(() if done or overwrite else placed)]:
             with suppress(OSError):
@@ -213,8 +217,11 @@ def exists_already(path: Path) -> AudioFileError:
     )
 
 
-def _unwritable(path: Path, error: OSError) -> AudioFileError:
-    return AudioFileError(f"{path}: cannot be written ({error.strerror}); choose another folder.")
+def _unwritable(path: Path, error: OSError, replaced: Sequence[Path] = ()) -> AudioFileError:
+    message = f"{path}: cannot be written ({error.strerror}); choose another folder."
+    if replaced:
+        message += f" Replaced already: {', '.join(other.name for other in replaced)}."
+    return AudioFileError(message)
 
 
 def _check_rate(path: Path, samplerate: int, format: Format) -> None:

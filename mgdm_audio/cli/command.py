@@ -19,7 +19,6 @@ from .options import (
     Finite,
     GivenPath,
     Sampler,
-    check_template,
     chosen_format,
     format_flags,
     option,
@@ -166,6 +165,11 @@ With --json there is one object on stdout whatever happens: "tracks", each with 
 )
 @option("--overwrite", is_flag=True, help="Replace files that exist.")
 @option(
+    "--skip-existing",
+    is_flag=True,
+    help="Leave out tracks of which all files exist, as after an interruption.",
+)
+@option(
     "--report",
     is_flag=True,
     help="Write report.html beside the stems: pictures, and a player of the first 10 minutes "
@@ -185,7 +189,12 @@ def command(tracks: tuple[Path, ...], list_priors: bool, **given: Any) -> int:
         return show_priors(given["as_json"])
     if not tracks:
         raise click.UsageError("Give at least one audio file or folder to separate.")
-    for one, other in (("stems", "two_stems"), ("quality", "sampler"), ("quiet", "verbose")):
+    for one, other in (
+        ("stems", "two_stems"),
+        ("quality", "sampler"),
+        ("quiet", "verbose"),
+        ("overwrite", "skip_existing"),
+    ):
         if given[one] and given[other]:
             names = (f"--{name.replace('_', '-')}" for name in (one, other))
             raise click.UsageError(" and ".join(names) + " exclude each other.")
@@ -200,7 +209,6 @@ def run(tracks: tuple[Path, ...], given: dict[str, Any]) -> int:
             from ..audio import find_tracks
             from ..batch import separate_tracks, unique_names
         try:
-            check_template(given["filename"], given["format"], given["report"])
             separator, output = make_separator(given), make_output(given)
             found = find_tracks(tracks)
             names = unique_names(found)
@@ -277,6 +285,7 @@ def make_output(given: dict[str, Any]) -> Output:
         stems=split_names("--stems", given["stems"]),
         two_stems=given["two_stems"],
         overwrite=given["overwrite"],
+        skip_existing=given["skip_existing"],
         report=given["report"],
     )
 

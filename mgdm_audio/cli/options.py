@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from pathlib import Path
-from string import Formatter
 from typing import Any
 
 import click
@@ -26,7 +24,6 @@ WORTH = {
     "fast": "about a third of the time, 0.2 to 0.5 dB less",
     "best": "twice the time, hardly better",
 }
-FIELDS = ("track", "stem", "sample", "ext")
 
 
 def option(*names: str, **settings: Any):
@@ -94,37 +91,6 @@ def quality_help() -> str:
     """What each quality does and costs."""
     lines = [f"{name} ({WORTH[name]}; {preset.cost})" for name, preset in QUALITIES.items()]
     return f"Quality against time: {', '.join(lines)}."
-
-
-def check_template(template: str, format: str, report: bool) -> None:
-    """Whether a ``--filename`` can be filled in and gives files their ending.
-
-    Raises:
-        ValueError: it cannot, or does not.
-    """
-    from ..audio import FORMATS as written
-
-    try:
-        fields = [field for _, field, _, _ in Formatter().parse(template) if field is not None]
-        template.format(track="a", stem="b", sample=1, ext="c")
-    except (KeyError, IndexError, AttributeError):
-        pass  # a field that is not known, see below
-    except ValueError as error:
-        raise ValueError(
-            f"--filename {template!r} is no template ({error}); write for instance "
-            "{track}-{stem}.{ext}"
-        ) from None
-    for field in fields:
-        if field not in FIELDS:
-            raise ValueError(
-                f"--filename {template!r}: unknown field {{{field}}}; "
-                "there are {track}, {stem}, {sample} and {ext}"
-            )
-    ending = Path(template).suffix
-    if ending != ".{ext}" and (report or ending.lower() != f".{written[format].extension}"):
-        raise ValueError(
-            f"--filename {template!r} gives files no or a wrong ending; end it in .{{ext}}"
-        )
 
 
 def split_names(option: str, text: str | None) -> tuple[str, ...] | None:

@@ -69,6 +69,8 @@ def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
         remark(outcome.trace.rstrip())
     if outcome.error is not None:
         remark(f"error: {outcome.error}")
+    if outcome.skipped and not quiet:
+        remark(f"note: {outcome.track}: is skipped, its files exist.")
     for path in () if as_json else [*outcome.files, *filter(None, [outcome.report])]:
         show(str(path))
     if outcome.scale != 1.0 and not quiet:
@@ -83,7 +85,7 @@ def tell(outcome: Outcome, quiet: bool, verbose: bool, as_json: bool) -> None:
             "quite sum to the track; --clip-mode rescale or --float32 keep them."
         )
     for path in () if quiet else outcome.stale:
-        remark(f"note: {path}: is of an earlier separation; this one has no such stem.")
+        remark(f"note: {path}: is of an earlier separation; this one has no such file.")
     if verbose and outcome.info:
         info = outcome.info
         remark(

@@ -18,6 +18,7 @@ import soundfile
 import torch
 from torch import Tensor
 
+from ..audio.formats import peak
 from ..audio.postpone import postponed
 from ..audio.resample import resample
 from ..audio.spectra import log_spectrogram
@@ -94,16 +95,20 @@ def _rows(separation: Separation) -> list[str]:
     signals = {"mixture": separation.mixture, **separation.stems}
     pictures = {name: log_spectrogram(x, rate, COLUMNS) for name, x in signals.items()}
     top = max(float(picture.max()) for picture in pictures.values())
-    peak = max(max(float(x.max()), -float(x.min())) for x in signals.values()) or 1.0
+    highest = max(peak(x.numpy()) for x in signals.values())
+    # Louder than the player holds: all rows are turned down alike, so that they sum to the mixture.
+    gain = 1 / max(highest, 1.0)
     row = Template(ROW)
     return [
         row.substitute(
             name=html.escape(name),
             muted="true" if name == "mixture" else "false",
             level=_level(x),
-            wave=_outline(x, peak),
+            wave=_outline(x, highest or 1.0),
             picture=_data_uri(png(pictures[name], top - DYNAMIC_RANGE, top, HEAT), "image/png"),
-            audio="\n".join(f"{AUDIO}{_base64(piece)}</script>" for piece in _pieces(x, rate)),
+            audio="\n".join(
+                f"{AUDIO}{_base64(piece)}</script>" for piece in _pieces(x, rate, gain)
+            ),
         )
         for name, x in signals.items()
     ]
@@ -159,14 +164,14 @@ def _outline(x: Tensor, peak: float) -> str:
     return " ".join(upper + lower[::-1])
 
 
-def _pieces(x: Tensor, samplerate: int) -> Iterator[bytes]:
+def _pieces(x: Tensor, samplerate: int, gain: float = 1.0) -> Iterator[bytes]:
     """The player's part of ``[C, T]``, at most two channels, in Ogg files of `PIECE` seconds."""
     audio = x[:2, : PLAYER_LIMIT * samplerate].numpy()
     size, lead = PIECE * samplerate, round(LEAD * samplerate)
     # Browsers find nothing in a file of a few samples.
     audio = np.pad(audio, ((0, 0), (0, max(lead - audio.shape[-1], 0))))
     for start in range(0, audio.shape[-1], size):
-        yield _compressed(audio[:, max(start - lead, 0) : start + size + lead], samplerate)
+        yield _compressed(audio[:, max(start - lead, 0) : start + size + lead] * gain, samplerate)
 
 
 def _compressed(audio: np.ndarray, samplerate: int) -> bytes:

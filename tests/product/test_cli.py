@@ -219,6 +219,34 @@ def test_stems_of_an_earlier_separation_are_told(separate, track, tmp_path):
     assert "earlier" not in separate(track, "--overwrite")[2]
 
 
+def test_a_report_of_an_earlier_separation_is_told(separate, track, tmp_path):
+    separate(track, "--report")
+    _, out, _ = separate(track, "--overwrite", "--json")
+    old = tmp_path / "out" / "song" / "report.html"
+    assert json.loads(out)["tracks"][0]["stale"] == [str(old)]
+
+
+def test_tracks_that_are_done_are_skipped(separate, track, tmp_path):
+    """Nothing of them is written again; those of which a file is missing fail as before."""
+    other = tmp_path / "other.wav"
+    other.write_bytes(track.read_bytes())
+    separate(track)
+    folder = tmp_path / "out" / "song"
+    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    status, out, err = separate(track, other, "--skip-existing", "--json")
+    done, new = json.loads(out)["tracks"]
+    assert status == 0
+    assert done["skipped"]
+    assert done["files"] == [str(folder / f"{name}.wav") for name in SOURCES]
+    assert "skipped" not in new
+    assert "song.wav: is skipped" in err
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    assert separate(track, "--skip-existing", "-q")[1].splitlines() == done["files"]
+    (folder / "bass.wav").unlink()
+    assert separate(track, "--skip-existing")[0] == 1
+    assert separate(track, "--skip-existing", "--overwrite")[0] == 2
+
+
 def test_what_is_not_written_need_not_have_a_name_of_its_own(separate, track, tmp_path):
     """Nor is a track the stem of an earlier separation, whatever it is called."""
     own = tmp_path / "bass.wav"

@@ -68,7 +68,47 @@ def test_the_page_needs_nothing_else(page):
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert "http" not in re.sub(r'<script type="text/plain".*?</script>', "", page, flags=re.S)
     assert "<b>song</b>" not in page
-    html.parser.HTMLParser().feed(page)
+
+
+class Nesting(html.parser.HTMLParser):
+    """Open elements; one that is closed must be the innermost."""
+
+    EMPTY = frozenset({"meta", "input", "img", "link", "br", "hr"})
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_startendtag(self, tag, attrs):
+        pass  # <polygon/>
+
+    def handle_starttag(self, tag, attrs):
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_elements_are_closed_in_turn(page):
+    parser = Nesting()
+    parser.feed(page)
+    assert parser.open == []
+
+
+def test_the_player_turns_loud_rows_down_together(tmp_path):
+    """Beyond full scale nothing is cut: the rows sum to the mixture, all quieter by one factor."""
+    stems = {name: torch.from_numpy(4.0 * music(1.0, 22050, 1)) for name in ("bass", "drums")}
+    mixture = stems["bass"] + stems["drums"]
+    path = tmp_path / "report.html"
+    Separation([stems], mixture, 22050, ("bass", "drums")).report(path)
+    audio = re.findall(r'class="audio">(.*?)</script>', path.read_text("utf-8"), flags=re.S)
+    whole, bass, _ = (soundfile.read(io.BytesIO(base64.b64decode(one)))[0] for one in audio)
+    gain = 1 / float(mixture.abs().max())
+    assert gain < 0.5
+    for heard, wanted in ((whole, mixture), (bass, stems["bass"])):
+        error = heard[: wanted.shape[1]] - gain * wanted[0].numpy()
+        assert np.square(error).mean() < 0.02 * np.square(heard).mean()
 
 
 def test_rows_audio_and_doubt(page, separation):
