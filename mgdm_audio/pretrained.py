@@ -224,7 +224,8 @@ def _load_weights(network: nn.Module, folder: Path, config: dict[str, Any]) -> N
     try:
         network.load_state_dict(load(data))
     except (SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
+        # Of PyTorch's lines the first says what was tried.
+        reason = " ".join(line.strip() for line in str(error).splitlines()[:2])
         raise PriorError(f"{path}: does not fit the network of {CONFIG} ({reason})") from error
 
 

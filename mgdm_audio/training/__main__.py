@@ -15,9 +15,11 @@ else:
 
 
 @click.command(context_settings={"show_default": True})
-@click.option("--config", type=click.Path(path_type=Path, exists=True), required=True)
+@click.option(
+    "--config", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=True
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the run.")
-@click.option("--steps", type=int, help="Stop (and cool down) there instead.")
+@click.option("--steps", type=click.IntRange(min=1), help="Stop (and cool down) there instead.")
 @click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),

@@ -15,6 +15,10 @@ else:
     import tomli as tomllib
 
 
+#: Kinds of values, as TOML calls them.
+NAMES = {dict: "table", list: "list"}
+
+
 @dataclass(frozen=True)
 class TrainingConfig:
     """The ``[training]`` table. Times in seconds of audio, learning rate of both optimisers."""
@@ -51,10 +55,15 @@ def read_config(path: Path) -> dict:
     """The whole file as a dictionary, with ``[training]`` as a `TrainingConfig`.
 
     Raises:
-        ValueError: naming the file and the table or option that is missing or unknown.
+        ValueError: naming the file and the table or option that is missing, unknown or of another
+            kind.
     """
-    with open(path, "rb") as file:
-        return parse_config(tomllib.load(file), str(path))
+    try:
+        with open(path, "rb") as file:
+            tables = tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: is no TOML ({error})") from error
+    return parse_config(tables, str(path))
 
 
 def parse_config(tables: dict, name: str) -> dict:
@@ -67,11 +76,22 @@ def parse_config(tables: dict, name: str) -> dict:
     for table in ("prior", "training"):
         if table not in tables:
             raise ValueError(f"{name}: the table [{table}] is missing")
+    for option in ("sources", "samplerate", "sigma_min", "sigma_max", "network"):
+        if option not in tables["prior"]:
+            raise ValueError(f"{name}: [prior] lacks {option}")
     known = {f.name for f in fields(TrainingConfig)}
     if unknown := set(tables["training"]) - known:
         raise ValueError(f"{name}: unknown option in [training]: {', '.join(sorted(unknown))}")
     if "data" not in tables["training"]:
         raise ValueError(f"{name}: [training] does not say which data, as package.module:Class")
+    for option, kind in (
+        ("data_options", dict),
+        ("noise", dict),
+        ("validation", dict),
+        ("frozen", list),
+    ):
+        if not isinstance(tables["training"].get(option, kind()), kind):
+            raise ValueError(f"{name}: [training] {option} is a {NAMES[kind]}")
     return {**tables, "training": TrainingConfig(**tables["training"])}
 
 

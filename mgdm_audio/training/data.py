@@ -73,8 +73,24 @@ def _slakh_files(path: Path, sources: Sequence[str]) -> tuple[tuple[Path, ...], 
     )
 
 
+def read_header(file: Path):
+    """What `soundfile.info` tells of a file.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        return soundfile.info(file)
+    except soundfile.LibsndfileError as error:
+        raise _unreadable(file, error) from error
+
+
+def _unreadable(file: Path, error: soundfile.LibsndfileError) -> ValueError:
+    return ValueError(f"{file}: cannot be read ({error.error_string.strip()})")
+
+
 def _track(path: Path, files: tuple[tuple[Path, ...], ...]) -> Track:
-    headers = [soundfile.info(file) for group in files for file in group]
+    headers = [read_header(file) for group in files for file in group]
     rates = {header.samplerate for header in headers}
     if len(rates) > 1:
         raise ValueError(f"{path}: files of different sampling rates, {sorted(rates)}")
@@ -85,6 +101,9 @@ def read_crop(track: Track, start: float, seconds: float, samplerate: int) -> np
     """Stems ``[K, T]`` float32, mono, from `start` seconds on; zeros where a file has ended.
 
     Only the crop is read, with a margin for the resampling filter.
+
+    Raises:
+        ValueError: a file is damaged, or ends before it says.
     """
     length = round(seconds * samplerate)
     margin = 0 if track.samplerate == samplerate else track.samplerate // 20
@@ -96,16 +115,28 @@ def read_crop(track: Track, start: float, seconds: float, samplerate: int) -> np
     stems = np.zeros((len(track.files), frames), np.float32)
     for stem, files in zip(stems, track.files, strict=True):
         for file in files:
-            with soundfile.SoundFile(file) as sound:
-                if first - before < sound.frames:
-                    sound.seek(first - before)
-                    audio = sound.read(frames, dtype="float32", always_2d=True)
-                    stem[: len(audio)] += audio.mean(1)
+            try:
+                audio = _read(file, first - before, frames)
+            except soundfile.LibsndfileError as error:
+                raise _unreadable(file, error) from error
+            stem[: len(audio)] += audio.mean(1)
     if track.samplerate == samplerate:
         return stems[:, :length]
     audio = resample(stems, track.samplerate, samplerate)
     skip = before * samplerate // track.samplerate
     return audio[:, skip : skip + length]
+
+
+def _read(file: Path, first: int, frames: int) -> np.ndarray:
+    """``[at most frames, channels]`` from `first` on; nothing of a file that has ended by then."""
+    with soundfile.SoundFile(file) as sound:
+        count = max(min(frames, sound.frames - first), 0)
+        if count:
+            sound.seek(first)
+        audio = sound.read(count, dtype="float32", always_2d=True)
+    if len(audio) < count:
+        raise ValueError(f"{file}: is cut short; fetch it again, or leave it out")
+    return audio
 
 
 def sounding(stems: np.ndarray) -> np.ndarray:
@@ -148,7 +179,7 @@ class TrackDataset(IterableDataset):
         gain: float = 0.0,
         tries: int = 4,
     ):
-        self.tracks = find_tracks(folder, sources)
+        self.tracks, self.sources = find_tracks(folder, sources), tuple(sources)
         self.seconds, self.samplerate, self.seed, self.start = seconds, samplerate, seed, start
         self.remix, self.gain, self.tries = remix, gain, tries
 

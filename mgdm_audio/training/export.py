@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import re
 from pathlib import Path
 
@@ -32,14 +33,23 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
         The size of the weights in bytes.
 
     Raises:
-        ValueError: `share` is not above 0 and at most 1, or nothing of the run is in those weights.
+        ValueError: `share` is not above 0 and at most 1, nothing of the run is in those weights or
+            it has another shape there, or `average` holds no weights.
+        FileNotFoundError: there is no such file.
     """
     if not 0 < share <= 1:
         raise ValueError(f"share is above 0 and at most 1, not {share}")
-    weights = torch.load(average, map_location="cpu", weights_only=True)
+    try:
+        weights = torch.load(average, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it is empty"
+        raise ValueError(f"{average}: holds no averaged weights ({reason})") from error
+    if not all(isinstance(weight, torch.Tensor) for weight in weights.values()):
+        raise ValueError(f"{average}: holds no averaged weights; they are in the run's ema.pt")
     if share < 1:
         old = fitting(load_file(folder / "weights.safetensors"), weights)
-        if not old.keys() & weights.keys():
+        shared = old.keys() & weights.keys()
+        if not shared or any(old[name].shape != weights[name].shape for name in shared):
             raise ValueError(f"{folder}: its weights are of another network than {average}")
         weights = {
             n: torch.lerp(old[n].float(), w.float(), share) if n in old else w
@@ -49,7 +59,7 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
     data = save({n: (w if n in single else w.half()).contiguous() for n, w in weights.items()})
     config = folder / "config.toml"
     text = config.read_text(encoding="utf-8")
-    text = re.sub(r"\n*\[weights\]\n(?:[^\[\n].*\n|\n)*", "\n", text).rstrip("\n")
+    text = re.sub(r"\n*\[weights\]\n(?:[^\[\n].*\n|\n)*", "\n", text + "\n").rstrip("\n")
     text += f'\n\n[weights]\nsha256 = "{hashlib.sha256(data).hexdigest()}"\n'
     for path, content in ((folder / "weights.safetensors", data), (config, text.encode())):
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
@@ -71,7 +81,10 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
 def main(run: Path, prior: Path, share: float) -> None:
     """Ship the averaged weights of RUN (its folder, or an ema.pt) as the folder PRIOR."""
     average = run / "ema.pt" if run.is_dir() else run
-    size = export(average, prior, share)
+    try:
+        size = export(average, prior, share)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(str(error)) from error
     click.echo(f"{prior / 'weights.safetensors'}: {size / 2**20:.1f} MiB")
 
 

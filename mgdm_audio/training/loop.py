@@ -28,15 +28,27 @@ from .optimizer import make_optimizers
 from .schedule import Stopwatch, learning_rate
 from .validate import check_sets, scores
 
+#: As Lightning Fabric calls them: single precision, and networks in bfloat16.
+PRECISIONS = ("32", "32-true", "bf16", "bf16-mixed")
+
 
 class TrainingDiverged(RuntimeError):
     """The loss became NaN or infinite; the last good weights are on disk."""
 
 
-def batches(config: TrainingConfig, samplerate: int, start: int, rank: int) -> Iterator:
+def batches(
+    config: TrainingConfig,
+    samplerate: int,
+    start: int,
+    rank: int,
+    sources: Sequence[str] | None = None,
+) -> Iterator:
     """Batches ``[B, K, T]`` from step `start` on; what step `n` sees does not depend on `start`.
 
     It depends on the number of workers, though. Each process renders songs of its own seed.
+
+    Raises:
+        ValueError: the data set cannot be made, or says that its stems are not `sources`.
     """
     # A loader asks its workers for whole batches in turn, the first one first. So it begins with a
     # round of all of them, and leaves out what earlier steps had of that round.
@@ -49,6 +61,12 @@ def batches(config: TrainingConfig, samplerate: int, start: int, rank: int) -> I
             seed=config.seed * 1009 + rank,
             start=(start - seen) * config.batch_size,
             **config.data_options,
+        )
+    given = getattr(data, "sources", sources)
+    if sources is not None and list(given) != list(sources):
+        raise ValueError(
+            f"the data's stems are {', '.join(given)}, the prior's {', '.join(sources)}: they must "
+            "be the same, in the same order ([training.data_options] sources, [prior] sources)"
         )
     ahead = 4 if config.workers else None
     loader = DataLoader(data, config.batch_size, num_workers=config.workers, prefetch_factor=ahead)
@@ -103,18 +121,20 @@ def train(
             validation set cannot be read.
         TrainingDiverged: the loss is not finite. The state of the last save is kept.
     """
-    if steps and seconds:
+    if steps is not None and seconds is not None:
         raise ValueError("a run ends after a number of steps or of seconds, not after both")
     prior, options = config["prior"], config["training"]
     if options.loss not in LOSSES:
         raise ValueError(f"unknown loss {options.loss!r}, expected {' or '.join(LOSSES)}")
     check_sets(config)
     at_start, elsewhere = LOSSES[options.loss]
-    by_clock, end = (True, seconds) if seconds else (False, steps or options.steps)
-    if "16" in str(precision) and "bf16" not in str(precision):
+    by_clock, end = (
+        (False, options.steps if steps is None else steps) if seconds is None else (True, seconds)
+    )
+    if str(precision) not in PRECISIONS:
         raise ValueError(
-            f"precision {precision} needs scaled losses, which this loop has not; use bf16-mixed "
-            "or 32-true"
+            f"precision {precision} is not for this loop, whose losses are not scaled and whose "
+            "networks hear audio in single precision; use bf16-mixed or 32-true"
         )
     fabric = Fabric(devices=devices, precision=precision)
     mixed = fabric.strategy.precision
@@ -154,7 +174,7 @@ def train(
         initial = folder / "initial.safetensors"
         weights = load_file(initial) if initial.exists() else {}
         if not any(_is_variance(name) for name in weights):
-            first = batches(options, prior["samplerate"], 0, 0)
+            first = batches(options, prior["samplerate"], 0, 0, prior["sources"])
             variance = measure_variances(net, first, options.variance_crops)
             for name, buffer in net.named_buffers():
                 if _is_variance(name):
@@ -169,12 +189,19 @@ def train(
     model, *optimizers = fabric.setup(net, *optimizers)
     if state:
         ema.load_state_dict(state["ema"])
-        for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(saved)
-    data = batches(options, prior["samplerate"], step, fabric.global_rank)
-    writer = SummaryWriter(folder / "logs", purge_step=step) if fabric.is_global_zero else None
+        try:
+            for optimizer, saved in zip(optimizers, state["optimizers"], strict=True):
+                optimizer.load_state_dict(saved)
+        except ValueError as error:
+            raise ValueError(
+                f"{state_path}: is of a run with another optimizer or other frozen parts "
+                f"({error}); go on with its configuration, or choose another folder"
+            ) from error
+    data = batches(options, prior["samplerate"], step, fabric.global_rank, prior["sources"])
+    # What is of later steps than the state goes; its own figures were written before it.
+    writer = SummaryWriter(folder / "logs", purge_step=step + 1) if fabric.is_global_zero else None
 
-    began, loss_mean, taken = time.monotonic(), 0.0, 0
+    began, timed, loss_mean, taken = time.monotonic(), step, 0.0, 0
     position = watch.seconds if by_clock else step
     while position < end:
         clean = next(data).to(fabric.device, non_blocking=True)
@@ -225,8 +252,8 @@ def train(
         ema.update(net)
         step += 1
         if writer and step % 50 == 0 and taken:
-            pace = (time.monotonic() - began) / 50
-            began = time.monotonic()
+            pace = (time.monotonic() - began) / (step - timed)
+            began, timed = time.monotonic(), step
             writer.add_scalar("train/loss", loss_mean, step)
             writer.add_scalar("train/gradient_norm", norm.item(), step)
             writer.add_scalar("train/learning_rate", rate, step)
@@ -237,7 +264,9 @@ def train(
         if writer and (step % options.validate_every == 0 or last):
             validate(config, averaged(config, net, ema), writer, step)
             watch.restart()
-            began = time.monotonic()
+            began, timed = time.monotonic(), step
+    if writer:
+        writer.close()
 
 
 @contextmanager

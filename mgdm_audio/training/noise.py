@@ -29,6 +29,13 @@ class NoiseLevels:
     centre: float = 0.07
     spread: float = 1.5
 
+    def __post_init__(self):
+        shares = (self.top, self.conditional, self.partial, self.plain)
+        if not min(shares) >= 0 or not sum(shares) > 0:
+            raise ValueError(f"shares of noise levels are 0 or more, and not all 0: not {shares}")
+        if not 0 < self.sigma_min < self.sigma_max or not self.centre > 0:
+            raise ValueError("noise levels are positive, and sigma_min is below sigma_max")
+
     def sample(self, batch: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Levels ``(sigma, sigma_mix)``, each ``[batch]``, drawn on the generator's device.
 

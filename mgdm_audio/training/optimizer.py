@@ -1,4 +1,4 @@
-"""Muon for matrices inside the network, AdamW for everything else."""
+"""Muon for kernels, matrices and gains inside the network, AdamW for everything else."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ OUTSIDE = {"embed", "head", "position", "level", "noise", "film"}
 def make_optimizers(
     net: nn.Module, lr: float, weight_decay: float, kind: str
 ) -> list[torch.optim.Optimizer]:
-    """`kind` ``"muon"`` (with AdamW for vectors, embeddings and heads) or ``"adamw"``.
+    """`kind` ``"muon"`` (with AdamW for biases, embeddings and heads) or ``"adamw"``.
+
+    Gains of norms are ``[C, 1, 1]``, and Muon's: it moves them along their normalised momentum.
 
     Weights that need no gradient are left out.
 

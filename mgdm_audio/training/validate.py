@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import soundfile
 import torch
 from torch import Tensor, nn
 
 from ..evaluation import si_sdr_improvement
-from .data import Track, read_crop
+from .data import Track, read_crop, read_header
 from .loss import relative_loss
 from .noise import two_level_noise
 
@@ -45,12 +44,7 @@ def find_stems(folder: Path, sources: Sequence[str], count: int | None = None) -
 
 
 def _track(name: str, files: Sequence[Path]) -> Track:
-    headers = []
-    for file in files:
-        try:
-            headers.append(soundfile.info(file))
-        except soundfile.LibsndfileError as error:
-            raise ValueError(f"{file}: cannot be read ({error.error_string.strip()})") from error
+    headers = [read_header(file) for file in files]
     first = headers[0]
     for file, header in zip(files, headers, strict=True):
         if header.samplerate != first.samplerate:

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from mgdm_audio.audio import resample
-from mgdm_audio.training.data import sounding
+from mgdm_audio.training.data import STEMS, sounding
 
 from .effects import random_effects
 from .production import master, produced_effects
@@ -65,6 +65,8 @@ class BandDataset(IterableDataset):
         FileNotFoundError: a font that was named is missing, or the pack, or the fonts' player.
         ValueError: an argument is out of its range, or there is no sound for a stem.
     """
+
+    sources = STEMS
 
     def __init__(
         self,

@@ -26,7 +26,11 @@ from .separate import separate_tracks
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
 rows_option = click.option(
-    "--rows", "rows_file", default=PAPER, type=click.Path(path_type=Path), help="TOML of rows."
+    "--rows",
+    "rows_file",
+    default=PAPER,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="TOML of rows.",
 )
 priors_option = click.option(
     "--priors",
@@ -191,6 +195,8 @@ def everything(
             continue
         with _bar(folders, f"{row.name}, scores") as step:
             evaluate_run(folders, out / row.name, jobs, museval, step)
+    if len(failed) == len(rows):
+        _fail(failed)  # there is nothing to show
     context.invoke(table, runs=out, out=out / "results", rows_file=rows_file)
     context.invoke(plot, runs=out, out=out / "results", rows_file=rows_file)
     _fail(failed)

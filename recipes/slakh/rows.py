@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor
 
 from mgdm_audio.engine import SAMPLERS, MixtureSum, Sampler, karras_schedule
+from mgdm_audio.hyperparameters import check_options
 from mgdm_audio.pretrained import Prior
 
 if sys.version_info >= (3, 11):
@@ -88,14 +89,24 @@ def read_rows(path: Path = PAPER) -> dict[str, Row]:
     """All rows of a TOML file by name, the ``[default.NAME]`` tables they refer to filled in.
 
     Raises:
-        ValueError: an unknown or missing entry, or a name that is used twice.
+        ValueError: an unknown or missing entry, default, sampler or option of it, a name that is
+            used twice, or a file without rows.
     """
-    with open(path, "rb") as file:
-        content = tomllib.load(file)
+    try:
+        with open(path, "rb") as file:
+            content = tomllib.load(file)
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: is no TOML ({error})") from error
+    if "row" not in content:
+        raise ValueError(f"{path}: has no [[row]]")
+    defaults = content.get("default", {})
     known = {f.name for f in fields(Row)}
     rows: dict[str, Row] = {}
     for entry in content["row"]:
-        default = content.get("default", {}).get(entry.pop("default", ""), {})
+        base = entry.pop("default", None)
+        if base is not None and base not in defaults:
+            raise ValueError(f"{path}: row {entry.get('name', '?')!r}: no [default.{base}]")
+        default = {} if base is None else defaults[base]
         options = {**default.get("options", {}), **entry.get("options", {})}
         merged = {**default, **entry, "options": options}
         name = merged.get("name", "?")
@@ -105,6 +116,9 @@ def read_rows(path: Path = PAPER) -> dict[str, Row]:
             raise ValueError(f"{path}: two rows are called {name!r}")
         try:
             rows[name] = Row(**merged)
+            if rows[name].sampler not in SAMPLERS:
+                raise ValueError(f"{path}: row {name!r} has no sampler {rows[name].sampler!r}")
+            check_options(options, rows[name].sampler)
         except TypeError as error:
             raise ValueError(f"{path}: row {name!r}: {error}") from error
     return rows

@@ -117,7 +117,7 @@ def another_top(folder):
         (lambda folder: edit(folder, "samplerate", "rate"), "'samplerate' of .prior. is missing"),
         (lambda folder: edit(folder, '"band"', '"bend"'), "unknown network 'bend'"),
         (lambda folder: edit(folder, "blocks =", "blocs ="), "blocs"),
-        (lambda folder: edit(folder, "[8, 16]", "[8, 24]"), "does not fit"),
+        (lambda folder: edit(folder, "[8, 16]", "[8, 24]"), "does not fit.* size mismatch for "),
     ],
 )
 def test_damage_has_one_clear_sentence(copy, damage, message):

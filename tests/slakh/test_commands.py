@@ -84,6 +84,9 @@ def test_a_row_that_diverges_ends_no_other(slakh, rows_file, tmp_path):
     assert result.exit_code
     assert re.search("error: bad: .*not finite", result.output)
     assert "| Dirac | include |" in (runs / "results" / "results.md").read_text()
+    alone = invoke(*arguments, "--row", "bad", "--allow-partial")
+    assert alone.exit_code
+    assert re.search("error: bad: .*not finite", alone.output)
 
 
 def test_a_missing_ffmpeg_is_said_before_any_work(slakh, rows_file, tmp_path, monkeypatch):

@@ -45,11 +45,16 @@ def tracks(slakh):
     return find_tracks(slakh / "test", allow_partial=True)
 
 
+def load(prior):
+    """As the command does: the same on machines with bfloat16 and without."""
+    return load_prior(prior, "cpu", precision="float32")
+
+
 @pytest.fixture(scope="module")
 def runs(tracks, prior, rows_file, tmp_path_factory):
     """All rows, separated and scored."""
     out = tmp_path_factory.mktemp("runs")
-    loaded = load_prior(prior, "cpu")
+    loaded = load(prior)
     for row in read_rows(rows_file).values():
         separate_tracks(tracks, row, loaded, out / row.name, CPU)
         evaluate_run(tracks, out / row.name)
@@ -89,7 +94,7 @@ def test_two_torchrun_workers_give_the_same_bytes(runs, slakh, rows_file, tmp_pa
 
 
 def test_a_cut_run_goes_on_where_it_was(runs, tracks, prior, rows_file, tmp_path, monkeypatch):
-    row, loaded = read_rows(rows_file)["mgdm-r1"], load_prior(prior, "cpu")
+    row, loaded = read_rows(rows_file)["mgdm-r1"], load(prior)
     calls = []
 
     def counted(*args, **kwargs):
@@ -114,7 +119,7 @@ def test_a_cut_run_goes_on_where_it_was(runs, tracks, prior, rows_file, tmp_path
 
 def test_batches_get_the_same_noise(runs, tracks, prior, rows_file, tmp_path):
     row = read_rows(rows_file)["mgdm-r1"]
-    separate_tracks(tracks[:1], row, load_prior(prior, "cpu"), tmp_path, CPU, batch=2)
+    separate_tracks(tracks[:1], row, load(prior), tmp_path, CPU, batch=2)
     name = tracks[0].name
     for stem in STEMS:
         got, _ = soundfile.read(tmp_path / name / f"{stem}.wav")
@@ -125,12 +130,12 @@ def test_batches_get_the_same_noise(runs, tracks, prior, rows_file, tmp_path):
 def test_other_settings_do_not_mix(runs, tracks, prior, rows_file):
     row = replace(read_rows(rows_file)["dirac"], seed=1)
     with pytest.raises(LayoutError, match="a run with other settings"):
-        separate_tracks(tracks, row, load_prior(prior, "cpu"), runs / "dirac", CPU)
+        separate_tracks(tracks, row, load(prior), runs / "dirac", CPU)
 
 
 def test_other_weights_do_not_mix(runs, tracks, prior, rows_file):
     """A prior may be trained further under its name, in the middle of a run."""
-    loaded = load_prior(prior, "cpu")
+    loaded = load(prior)
     with torch.no_grad():
         next(loaded.denoise.network.parameters()).mul_(1.001)
     with pytest.raises(LayoutError, match=r"other settings or weights; .* delete .*dirac to start"):
@@ -141,7 +146,7 @@ def test_the_shipped_prior_does_what_the_package_does(tmp_path):
     """One step of the package, from the mean and at the prior's level, without what follows it."""
     folder = tmp_path / "Track00001"
     write_track(folder, ["Bass", "Drums", "Guitar", "Piano"], 65536.5 / 44100, seed=1)
-    loaded = replace(load_prior(make_prior(tmp_path / "tiny"), "cpu"), level=0.3)
+    loaded = replace(load(make_prior(tmp_path / "tiny")), level=0.3)
     loaded.denoise.network.variance.add_(0.02)  # stems overlap, so that starting noise matters
     row = replace(PAPER_ROWS["band-conditional"], chunk=32768)
     separate_tracks([folder], row, loaded, tmp_path / "run", CPU)
@@ -157,7 +162,7 @@ def test_the_shipped_prior_does_what_the_package_does(tmp_path):
 
 
 def test_a_prior_without_a_level_takes_mixtures_as_they_are(prior):
-    assert load_prior(prior, "cpu").level is None
+    assert load(prior).level is None
     loud = torch.tensor([3.0, -3.0])
     assert module.gain_to(loud, None) == 1.0
     assert module.gain_to(loud, 0.3) == pytest.approx(0.1)
@@ -276,7 +281,7 @@ def test_every_row_of_the_paper_builds(name, prior):
     """Samplers and options exist, and the published means are those of the stems."""
     row = PAPER_ROWS[name]
     assert row.sampler in SAMPLERS
-    loaded = load_prior(prior, "cpu")
+    loaded = load(prior)
     row.build(loaded, torch.zeros(1, 1, 8))
     sigmas = row.sigmas(loaded)
     assert (sigmas.diff() < 0).all()
@@ -301,9 +306,7 @@ def test_every_row_of_the_paper_builds(name, prior):
 )
 def test_cost_of_the_published_settings(name, gradients, others, prior):
     row, calls = PAPER_ROWS[name], []
-    loaded = replace(
-        load_prior(prior, "cpu"), denoise=lambda x, sigma: x / (1 + sigma.reshape(-1, 1, 1) ** 2)
-    )
+    loaded = replace(load(prior), denoise=lambda x, sigma: x / (1 + sigma.reshape(-1, 1, 1) ** 2))
     sampler, sigmas = row.build(loaded, torch.zeros(1, 1, 4)), row.sigmas(loaded)
     sample(sampler, sigmas, (1, 4, 4), stop=row.stop, seed=0, callback=calls.append)
     assert calls[-1].gradient_calls == gradients
@@ -332,7 +335,7 @@ def test_every_row_separates_what_its_denoiser_knows(name, prior):
     def denoise(x, sigma):
         return x * std**2 / (std**2 + sigma.reshape(-1, 1, 1) ** 2)
 
-    loaded = replace(load_prior(prior, "cpu"), denoise=denoise)
+    loaded = replace(load(prior), denoise=denoise)
     row = PAPER_ROWS[name]
     sampler, sigmas = row.build(loaded, mixture), row.sigmas(loaded)
     stems = sample(sampler, sigmas, clean.shape, stop=row.stop, seed=1)
@@ -343,7 +346,7 @@ def test_every_row_separates_what_its_denoiser_knows(name, prior):
 def test_the_release_visits_the_levels_it_is_known_to_visit(prior):
     """Of 20 levels the first for an estimate, then 17, whose x_0 are drawn down to the lowest."""
     row, levels = PAPER_ROWS["mgdm-r1-release"], []
-    loaded = load_prior(prior, "cpu")
+    loaded = load(prior)
 
     def denoise(x, sigma):
         levels.append(sigma[0].item())
@@ -388,3 +391,13 @@ def test_rows_with_mistakes_are_refused(tmp_path):
     path.write_text('[[row]]\nname = "a"\n')
     with pytest.raises(ValueError, match="missing"):
         read_rows(path)
+    for text, message in (
+        (good.replace("dps", "dsp"), "row 'a' has no sampler 'dsp'"),
+        (good + "options = { zeta = 1.0, gamma = 2.0 }\n", "row 'a': 'gamma' is neither"),
+        (good + 'default = "dsp-paper"\n', r"row 'a': no \[default.dsp-paper\]"),
+        ("x = 1\n", r"rows.toml: has no \[\[row\]\]"),
+        ("[[row]", "rows.toml: is no TOML"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            read_rows(path)

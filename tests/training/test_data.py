@@ -143,3 +143,18 @@ def test_stems_keep_time_unless_remixed(folder):
     remixed = [starts(x) for x in islice(TrackDataset(folder, 1.0, RATE, remix=1.0), 6)]
     assert max(np.ptp(s) for s in plain) < 2e-4
     assert min(np.ptp(s) for s in remixed) > 2e-4
+
+
+def test_audio_that_is_cut_short_or_damaged_is_named(tmp_path):
+    path = tmp_path / "song" / "bass.flac"
+    path.parent.mkdir()
+    soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(40_000), RATE)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    (track,) = find_tracks(tmp_path)
+    assert track.frames == 40_000
+    with pytest.raises(ValueError, match=r"bass\.flac: (is cut short|cannot be read)"):
+        read_crop(track, 0.0, 5.0, RATE)
+    path.write_bytes(b"no audio")
+    with pytest.raises(ValueError, match=r"bass\.flac: cannot be read"):
+        find_tracks(tmp_path)

@@ -2,11 +2,12 @@
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
 
 from mgdm_audio.networks import build_network
 from mgdm_audio.pretrained import load_prior
-from mgdm_audio.training.export import export
+from mgdm_audio.training.export import export, main
 
 CONFIG = """[prior]
 name = "toy"
@@ -123,3 +124,33 @@ def test_a_share_of_another_network_is_refused(tmp_path, run):
 def test_a_share_of_nothing_is_refused(tmp_path):
     with pytest.raises(ValueError, match="share"):
         export(tmp_path / "ema.pt", tmp_path, share=0.0)
+
+
+def test_what_cannot_be_exported_is_said_and_changes_nothing(tmp_path, run):
+    folder = tmp_path / "prior"
+    folder.mkdir()
+    (folder / "config.toml").write_text(CONFIG)
+    torch.save({"step": 3, "net": run.state_dict()}, tmp_path / "state.pt")
+    (tmp_path / "broken.pt").write_bytes(b"no weights")
+    for name, message in (
+        ("state.pt", "they are in the run's ema.pt"),
+        ("broken.pt", "holds no averaged weights"),
+        ("none", "does not exist"),
+    ):
+        result = CliRunner().invoke(main, [str(tmp_path / name), str(folder)])
+        assert result.exit_code
+        assert message in result.output
+    save_file({name: torch.ones(1) for name in run.state_dict()}, folder / "weights.safetensors")
+    result = CliRunner().invoke(main, [str(tmp_path / "ema.pt"), str(folder), "--share", "0.5"])
+    assert result.exit_code == 1
+    assert "its weights are of another network" in result.output
+    assert (folder / "config.toml").read_text() == CONFIG
+
+
+def test_a_checksum_at_the_end_of_a_configuration_is_replaced(tmp_path, run):
+    first, _, last = CONFIG.partition("[weights]")
+    table = "[weights]\n" + last.strip().splitlines()[0]
+    (tmp_path / "config.toml").write_text(first + "[training]\ndata = 'a:b'\n\n" + table)
+    export(tmp_path / "ema.pt", tmp_path)
+    assert (tmp_path / "config.toml").read_text().count("sha256") == 1
+    load_prior(tmp_path)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch.utils.data import IterableDataset
 
 from mgdm_audio.networks import BandDenoiser, build_network, check_top
@@ -133,9 +134,57 @@ def test_what_cannot_be_trained_is_refused(config, tmp_path, prior, frozen, mess
         run(changed, tmp_path / "run")
 
 
-def test_half_precision_is_refused(config, tmp_path):
-    with pytest.raises(ValueError, match=r"16-mixed .* use bf16-mixed or 32-true"):
-        train(config, tmp_path, precision="16-mixed")
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-true", "64-true"])
+def test_other_precisions_are_refused(config, tmp_path, precision):
+    with pytest.raises(ValueError, match=rf"{precision} .* use bf16-mixed or 32-true"):
+        train(config, tmp_path, precision=precision)
+
+
+def test_stems_in_another_order_are_refused(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(Tones, "sources", ("b", "a", "c"), raising=False)
+    with pytest.raises(ValueError, match="the data's stems are b, a, c, the prior's a, b, c"):
+        train(config, tmp_path, devices=1)
+
+
+def test_a_run_that_goes_on_keeps_its_last_figures(config, tmp_path):
+    """What TensorBoard shows after a run was called again, its steps being done."""
+    options = {"save_every": 50, "steps": 50, "batch_size": 1}
+    config["training"] = dataclasses.replace(config["training"], **options)
+    for _ in range(2):
+        run(config, tmp_path / "run")
+    events = EventAccumulator(str(tmp_path / "run" / "logs")).Reload()
+    assert [event.step for event in events.Scalars("train/loss")] == [50]
+
+
+def test_another_optimizer_does_not_go_on_with_a_run(config, tmp_path):
+    run(config, tmp_path / "run")
+    config["training"] = dataclasses.replace(config["training"], optimizer="adamw", steps=20)
+    with pytest.raises(ValueError, match=r"state\.pt: is of a run with another optimizer"):
+        run(config, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('sources = ["a", "b", "c"]\n', "", r"\[prior\] lacks sources"),
+        ("batch_size", 'validation = "folder"\nbatch_size', r"validation is a table"),
+        ("batch_size", 'frozen = "first"\nbatch_size', r"frozen is a list"),
+        ("[prior]", "[prior", r"is no TOML"),
+    ],
+)
+def test_configurations_with_mistakes_are_refused(tmp_path, old, new, message):
+    path = tmp_path / "config.toml"
+    path.write_text(CONFIG.replace(old, new, 1))
+    with pytest.raises(ValueError, match=f"config.toml: .*{message}"):
+        read_config(path)
+
+
+@pytest.mark.parametrize(
+    "options", [{"top": 0, "conditional": 0, "partial": 0, "plain": 0}, {"top": -1}, {"centre": 0}]
+)
+def test_noise_that_cannot_be_is_refused(options):
+    with pytest.raises(ValueError, match="noise levels"):
+        NoiseLevels(1e-3, 2.0, **options)
 
 
 @pytest.mark.parametrize("name", ["band", "band-plain"])
