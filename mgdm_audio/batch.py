@@ -31,7 +31,7 @@ class Output:
         stems: write only these, or all.
         two_stems: write this one and the sum of the others.
         skip_existing: leave out tracks of which all files exist. Stems come into being all at
-            once, so what is there is whole.
+            once, so what is there is whole; a report is written after them.
         report: write a page ``report.html`` as well.
     """
 
@@ -87,8 +87,10 @@ class Output:
             for path in () if name in names else self.paths([name], separator.samples, track):
                 if _same(path) not in written:  # as where the template has no {stem}
                     yield path
-        if not self.report:
-            yield self.report_path(track)
+        # Without {ext} a report would not be one by its name, but perhaps a stem.
+        report = self.report_path(track) if self.filename.endswith(".{ext}") else None
+        if report and not self.report and _same(report) not in written:
+            yield report
 
     def report_path(self, track: str) -> Path:
         """Path of a track's report."""
@@ -113,9 +115,8 @@ class Output:
                         f"the file name {self.filename!r} is the same for several tracks, "
                         f"{owners[path]} and {track}; use all of {{track}}"
                     )
-        ending = Path(self.filename).suffix
-        fixed = "" if self.report else f".{FORMATS[self.format].extension}"
-        if ending != ".{ext}" and ending.lower() != fixed:
+        ending, fixed = Path(self.filename).suffix, f".{FORMATS[self.format].extension}"
+        if ending != ".{ext}" and (self.report or ending.lower() != fixed):
             raise ValueError(
                 f"the file name {self.filename!r} gives files no or a wrong ending; end it in "
                 ".{ext}"
@@ -251,11 +252,13 @@ def _separate_track(outcome, separator, name, output, originals, start, duration
     info = audio_info(track)
     paths = output.paths(output.names(separator), separator.samples, name)
     report = output.report_path(name) if output.report else None
-    if output.skip_existing and all(map(os.path.isfile, [*paths, *([report] if report else [])])):
+    wanted_files = [*paths, *([report] if report else [])]
+    done = output.skip_existing and all(map(os.path.isfile, wanted_files))
+    if done and not originals.intersection(map(_identity, wanted_files)):
         outcome.files, outcome.report, outcome.skipped = paths, report, True
         return
     seconds = max(min(info.seconds - start, duration or info.seconds), 0.0)
-    _check_writable([*paths, *([report] if report else [])], output.overwrite, originals)
+    _check_writable(wanted_files, output.overwrite, originals)
     _check_format(paths, info, seconds, output.format)
     # The report shows all stems, the files may need fewer.
     stems = None if report else output.computed(separator)

@@ -30,8 +30,8 @@ def check_options(names: Iterable[str], sampler: str) -> None:
         if name not in known:
             listed = ", ".join(f"{n}={known[n].default}" for n in known)
             raise TypeError(
-                f"{name!r} is neither a setting of a separator nor an option of the sampler "
-                f"{sampler!r}, whose options and their defaults are {listed}"
+                f"{name!r} is no setting, nor has the sampler {sampler!r} such an option; "
+                f"its options and their defaults are {listed}"
             )
 
 

@@ -147,8 +147,8 @@ def read_audio(
         readable = (first + audio.shape[1]) / rate
         if not audio.shape[1]:
             raise AudioFileError(
-                f"{path}: the file is cut short before {start:g} s; fetch it again, or choose a "
-                "smaller --start."
+                f"{path}: the file is cut short before {start:g} s; fetch it again"
+                + (", or choose a smaller --start." if start else ".")
             )
         raise AudioFileError(
             f"{path}: the file is cut short (about {readable:.2f} s are readable); fetch it again, "

@@ -107,7 +107,8 @@ def train(
     Args:
         config: as `config.read_config` returns it.
         folder: of the run, existing.
-        devices, precision: as Lightning Fabric takes them.
+        devices: as Lightning Fabric takes them.
+        precision: one of `PRECISIONS`.
         steps: length of the run and of its schedule; the configuration's by default.
         seconds: instead, the training time after which the run has cooled down and stops, over all
             calls (see `Stopwatch` for what counts). How many steps that makes is up to the
@@ -117,8 +118,9 @@ def train(
         ValueError: both `steps` and `seconds` are given, the data set cannot be imported, it, the
             noise or the network does not know an option, the loss or a frozen part is unknown, the
             loss needs `mean_start`, the weights of a frozen part are not given, weights do not
-            fit, the network is made for another `sigma_max`, the precision is half, or a
-            validation set cannot be read.
+            fit, the network is made for another `sigma_max`, the stems are not the data's, the
+            precision is none of `PRECISIONS`, a state is of another optimizer, or a validation set
+            cannot be read.
         TrainingDiverged: the loss is not finite. The state of the last save is kept.
     """
     if steps is not None and seconds is not None:

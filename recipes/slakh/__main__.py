@@ -14,7 +14,7 @@ from mgdm_audio.engine import SamplingError
 from mgdm_audio.evaluation.bss_eval import find_museval
 from mgdm_audio.pretrained import PRECISIONS, load_prior
 
-from .evaluate import evaluate_run
+from .evaluate import SCORES, evaluate_run
 from .layout import SPLITS, LayoutError, find_tracks
 from .messages import run
 from .parallel import find_shard, local_device, shard
@@ -195,10 +195,9 @@ def everything(
             continue
         with _bar(folders, f"{row.name}, scores") as step:
             evaluate_run(folders, out / row.name, jobs, museval, step)
-    if len(failed) == len(rows):
-        _fail(failed)  # there is nothing to show
-    context.invoke(table, runs=out, out=out / "results", rows_file=rows_file)
-    context.invoke(plot, runs=out, out=out / "results", rows_file=rows_file)
+    if any(any((out / name).glob(f"*/{SCORES}")) for name in read_rows(rows_file)):
+        context.invoke(table, runs=out, out=out / "results", rows_file=rows_file)
+        context.invoke(plot, runs=out, out=out / "results", rows_file=rows_file)
     _fail(failed)
 
 

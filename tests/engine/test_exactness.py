@@ -182,6 +182,20 @@ def test_conditional_draws_have_the_variance_of_a_noisy_sum(churn):
     assert covariance < 0.2  # a state that keeps to the observation misses it by 0.6
 
 
+def test_the_first_level_may_lie_below_the_noise_of_the_sum():
+    """Its state has that noise all the same."""
+    prior, likelihood, _ = problem(2.0)
+    known = []
+
+    def denoise(x, sigma, sigma_mix):
+        known.append((sigma, sigma_mix))
+        return prior.denoise(x, sigma, sigma_mix)
+
+    sample(SAMPLERS["conditional"](denoise, likelihood), [0.5, 0.2], (3, K, T))
+    told = [float(mix.max()) for _, mix in known]
+    assert told == pytest.approx([2.0 / K**0.5, 0.2])
+
+
 def test_one_conditional_level_is_the_posterior_mean():
     prior, likelihood, posterior = problem(0.3)
     sampler = SAMPLERS["conditional"](prior.denoise, likelihood, project=False)

@@ -247,12 +247,20 @@ def test_tracks_that_are_done_are_skipped(separate, track, tmp_path):
     assert separate(track, "--skip-existing", "--overwrite")[0] == 2
 
 
+def test_originals_are_not_taken_for_what_is_done(separate, track):
+    """A stem that would replace its track is refused as before."""
+    place = ["--out", track.parent, "--filename", "{track}.{ext}", "--stems", "drums"]
+    status, _, err = separate(track, *place, "--skip-existing")
+    assert status == 1
+    assert "is one of the tracks" in err
+
+
 def test_what_is_not_written_need_not_have_a_name_of_its_own(separate, track, tmp_path):
     """Nor is a track the stem of an earlier separation, whatever it is called."""
     own = tmp_path / "bass.wav"
     own.write_bytes(track.read_bytes())
     for more in ([], ["--overwrite"]):
-        for template in ("{track}.{ext}", "{stem:.1}.{ext}"):
+        for template in ("{track}.{ext}", "{stem:.1}.{ext}", "{track}-drums.wav"):
             stem = ["--stems", "drums", "--filename", template, "--json", *more]
             status, out, _ = separate(own, *stem)
             assert status == 0
@@ -317,6 +325,7 @@ def test_seed_and_sampler_options_reach_the_engine(separate, track, tmp_path):
         (["--filename", "{stem}/", "x.wav"], "end it in .{ext}"),
         (["--filename", "{stem}.wav", "--flac", "x.wav"], "end it in .{ext}"),
         (["--filename", "{stem}.wav", "--report", "x.wav"], "end it in .{ext}"),
+        (["--filename", "{track}/{stem}", "--report", "x.wav"], "end it in .{ext}"),
         (["--filename", "fixed.wav", "x.wav"], "same for several stems"),
         (["--no-such-option"], "no-such-option"),
         (["--sampler", "tds", "x.wav"], "SAMPLERS['tds']"),

@@ -472,7 +472,7 @@ def test_one_call_takes_parts_and_stems(prior, track):
 
 
 def test_what_is_no_setting_is_named_before_a_prior_is_loaded():
-    with pytest.raises(TypeError, match=r"'qualty' is neither.*'conditional'.*churn=0\.0"):
+    with pytest.raises(TypeError, match=r"'qualty' is no setting.*'conditional'.*churn=0\.0"):
         Separator("no such prior", qualty="fast")
 
 

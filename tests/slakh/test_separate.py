@@ -393,7 +393,10 @@ def test_rows_with_mistakes_are_refused(tmp_path):
         read_rows(path)
     for text, message in (
         (good.replace("dps", "dsp"), "row 'a' has no sampler 'dsp'"),
-        (good + "options = { zeta = 1.0, gamma = 2.0 }\n", "row 'a': 'gamma' is neither"),
+        (
+            good + "options = { zeta = 1.0, gamma = 2.0 }\n",
+            "row 'a': 'gamma' is no setting",
+        ),
         (good + 'default = "dsp-paper"\n', r"row 'a': no \[default.dsp-paper\]"),
         ("x = 1\n", r"rows.toml: has no \[\[row\]\]"),
         ("[[row]", "rows.toml: is no TOML"),

@@ -76,7 +76,8 @@ def conditional(
         sources = state.x.shape[1]
         part = y.to(state.x.dtype) / sources
         heard = likelihood.sigma_y / math.sqrt(sources)
-        known = min(heard, at.sigma)
+        # The first state has the observation's noise, however low its level is.
+        known = min(heard, at.sigma) if at.index else heard
         x0 = calls(state.x, at.sigma, torch.full((len(state.x),), known).to(state.x))
         noisy = at.below < heard  # from there on the component along u is reversed too
         eta = 1.0 if noisy else churn
