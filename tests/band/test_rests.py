@@ -36,7 +36,9 @@ def test_a_set_and_a_configuration(tmp_path):
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[-1] == "| set | 0 % | 0 % | 0 % | 50 % | 50 % | 50 % | 0 % |"
     config = tmp_path / "own.toml"
-    text = '[prior]\n[training]\ndata = "recipes.band.dataset:BandDataset"\n'
+    prior = 'samplerate = 22050\nsigma_min = 5e-4\nsigma_max = 2.0\nnetwork = "band"\n'
+    text = f"[prior]\nsources = {list(STEMS)}\n{prior}"
+    text += '[training]\ndata = "recipes.band.dataset:BandDataset"\n'
     config.write_text(
         f"{text}[training.data_options]\nfonts = []\nfull = 1.0\nsong_seconds = 8.0\n"
     )
