@@ -21,7 +21,7 @@ DEFAULT_FORMAT = "wav24"
 #: What other qualities are worth against the default, see the README.
 WORTH = {
     DEFAULT_QUALITY: "the default",
-    "fast": "about a third of the time, 0.2 to 0.5 dB less",
+    "fast": "about a third of the time, 0.1 to 0.5 dB less",
     "best": "twice the time, hardly better",
 }
 

@@ -15,10 +15,6 @@ else:
     import tomli as tomllib
 
 
-#: Kinds of values, as TOML calls them.
-NAMES = {dict: "table", list: "list"}
-
-
 @dataclass(frozen=True)
 class TrainingConfig:
     """The ``[training]`` table. Times in seconds of audio, learning rate of both optimisers."""
@@ -84,14 +80,11 @@ def parse_config(tables: dict, name: str) -> dict:
         raise ValueError(f"{name}: unknown option in [training]: {', '.join(sorted(unknown))}")
     if "data" not in tables["training"]:
         raise ValueError(f"{name}: [training] does not say which data, as package.module:Class")
-    for option, kind in (
-        ("data_options", dict),
-        ("noise", dict),
-        ("validation", dict),
-        ("frozen", list),
-    ):
+    kinds = {"data_options": dict, "noise": dict, "validation": dict, "frozen": list}
+    for option, kind in kinds.items():
         if not isinstance(tables["training"].get(option, kind()), kind):
-            raise ValueError(f"{name}: [training] {option} is a {NAMES[kind]}")
+            what = "table" if kind is dict else "list"
+            raise ValueError(f"{name}: [training] {option} is a {what}")
     return {**tables, "training": TrainingConfig(**tables["training"])}
 
 

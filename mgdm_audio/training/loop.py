@@ -130,9 +130,9 @@ def train(
         raise ValueError(f"unknown loss {options.loss!r}, expected {' or '.join(LOSSES)}")
     check_sets(config)
     at_start, elsewhere = LOSSES[options.loss]
-    by_clock, end = (
-        (False, options.steps if steps is None else steps) if seconds is None else (True, seconds)
-    )
+    by_clock = seconds is not None
+    steps = options.steps if steps is None else steps
+    end = seconds if by_clock else steps
     if str(precision) not in PRECISIONS:
         raise ValueError(
             f"precision {precision} is not for this loop, whose losses are not scaled and whose "

@@ -498,7 +498,7 @@ def test_draws_that_share_nothing_differ_in_all_of_their_energy():
 
 
 def test_uncertainty_knows_no_blocks(prior, monkeypatch):
-    """Of noise that is no music the spread is even over time, at the joints as elsewhere."""
+    """At a joint as elsewhere a frame hears what comes before it: its power is not cut in half."""
     options = {"quality": None, "sampler": "conditional", "draws": 2, "steps": 2, "churn": 1.0}
     mixture = music(4.0, 22050, 1)
     whole = separate(prior, mixture, 22050, **options).uncertainty
