@@ -22,6 +22,9 @@ from .separator import Separator
 
 Progress = Callable[[float, float], None]
 
+#: Seconds by which stems may differ from what their track's header says.
+SAME_LENGTH = 0.1
+
 
 @dataclass(frozen=True)
 class Output:
@@ -30,8 +33,9 @@ class Output:
     Attributes:
         stems: write only these, or all.
         two_stems: write this one and the sum of the others.
-        skip_existing: leave out tracks of which all files exist. Stems come into being all at
-            once, so what is there is whole; a report is written after them.
+        skip_existing: leave out tracks of which all files exist and have the track's length, rate
+            and channels. Stems come into being all at once, so what is there is whole; a report is
+            written after them.
         report: write a page ``report.html`` as well.
     """
 
@@ -255,6 +259,7 @@ def _separate_track(outcome, separator, name, output, originals, start, duration
     wanted_files = [*paths, *([report] if report else [])]
     done = output.skip_existing and all(map(os.path.isfile, wanted_files))
     if done and not originals.intersection(map(_identity, wanted_files)):
+        _check_same(paths[0], info, start, duration)
         outcome.files, outcome.report, outcome.skipped = paths, report, True
         return
     seconds = max(min(info.seconds - start, duration or info.seconds), 0.0)
@@ -297,7 +302,23 @@ def _separate_track(outcome, separator, name, output, originals, start, duration
         "settings": settings,
     }
     if report:
-        outcome.report = result.report(report, title=track.name)
+        outcome.report = result.report(report, title=track.name, overwrite=output.overwrite)
+
+
+def _check_same(stem: Path, track: AudioInfo, start: float, duration: float | None) -> None:
+    """Whether a stem that is there can be of this part of this track: tracks may share a name."""
+    there = audio_info(stem)
+    left = track.frames - round(start * track.samplerate)
+    wanted = left if duration is None else min(round(duration * track.samplerate), left)
+    # An MP3 may hold a few frames more or less than it says.
+    alike = abs(there.frames - wanted) <= SAME_LENGTH * track.samplerate
+    if (there.channels, there.samplerate) != (track.channels, track.samplerate) or not alike:
+        raise AudioFileError(
+            f"{stem}: is of another track or part ({there.channels} channels of "
+            f"{there.seconds:.2f} s at {there.samplerate} Hz, not {track.channels} of "
+            f"{wanted / track.samplerate:.2f} s at {track.samplerate} Hz); choose another --out or "
+            "--filename, or delete it."
+        )
 
 
 def _select(result: Separation, output: Output, separator: Separator) -> Separation:

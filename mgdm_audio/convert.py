@@ -12,7 +12,6 @@ their hyper-parameters; a pickled module is made of them) become inert placehold
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import pickle
@@ -30,6 +29,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from .digest import file_sha256
 from .errors import MGDMError, PriorError
 from .networks.unet1d import UNet1dDenoiser
 from .pretrained import CARD, CONFIG, WEIGHTS
@@ -283,21 +283,13 @@ def _write(out: Path, weights: Mapping[str, Tensor], card: str, tables: dict) ->
     part = out / f"{WEIGHTS}.part"
     try:
         save_file({name: t.contiguous() for name, t in weights.items()}, part)
-        digest = _sha256(part)
+        digest = file_sha256(part)
         os.replace(part, out / WEIGHTS)
     finally:
         part.unlink(missing_ok=True)
     (out / CARD).write_text(card, encoding="utf-8")
     text = _toml({**tables, "weights": {"sha256": digest}})
     (out / CONFIG).write_text(text, encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _check_fit(

@@ -53,10 +53,25 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
     Products of matrices have no TF32 unless the program asks PyTorch for it, which is left to it.
     """
-    cudnn = torch.backends.cudnn
-    kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
-    with torch.autocast(device.type, enabled=False), cudnn.flags(**kept, allow_tf32=False):
+    with torch.autocast(device.type, enabled=False), _convolutions_without_tf32():
         yield
+
+
+@contextmanager
+def _convolutions_without_tf32() -> Iterator[None]:
+    """By the setting that this PyTorch has for it; a program that mixes two of them is refused."""
+    cudnn = torch.backends.cudnn
+    if not hasattr(cudnn, "conv"):
+        kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
+        with cudnn.flags(**kept, allow_tf32=False):
+            yield
+        return
+    before = cudnn.conv.fp32_precision
+    cudnn.conv.fp32_precision = "ieee"
+    try:
+        yield
+    finally:
+        cudnn.conv.fp32_precision = before
 
 
 @contextmanager

@@ -74,7 +74,7 @@ class PlacedNoise:
         """Uniform numbers in [0, 1), ``[B]`` or ``[B, count]``, float64, on the CPU."""
         generator = _generator(*self._seed, self._next())
         size = 1 if count is None else count
-        numbers = torch.rand(size, generator=generator, dtype=torch.float64)
+        numbers = torch.rand(size, generator=generator, dtype=torch.float64, device="cpu")
         return numbers.expand(self.items) if count is None else numbers.expand(self.items, size)
 
     def _next(self) -> int:

@@ -145,8 +145,9 @@ class Pipeline:
         separator = self.separator
         # Short files are filled up with silence to a whole number of the network's frames.
         length = block.end - block.begin
-        if len(self.blocks) == 1:
-            length = -(-length // QUANTUM) * QUANTUM if length <= separator.grid.window else length
+        if len(self.blocks) == 1 and length <= separator.grid.window:
+            quantum = math.lcm(separator.prior.stride, QUANTUM)
+            length = -(-length // quantum) * quantum
         y = self.low[:, block.begin : block.begin + length]
         y = np.pad(y, ((0, 0), (0, length - y.shape[-1])))
         sources, draws = len(separator.prior.sources), separator.settings.draws

@@ -5,6 +5,7 @@ No heavy imports here, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -121,10 +122,20 @@ SAMPLER_PRESETS = {
 DEFAULT_QUALITY = "balanced"
 
 
-def preset(quality: str | None = None, sampler: str | None = None, **changes: Any) -> Preset:
+def preset(
+    quality: str | None = None,
+    sampler: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> Preset:
     """Settings by quality or by sampler, with the changes that are not None.
 
-    Without ``refine`` there are no templates either, unless they are given.
+    Without ``refine`` there are no templates either, unless they are given. What belongs to a mean
+    (see `Preset`) goes where steps or options make draws of a quality, but for what is given.
+
+    Args:
+        options: hyper-parameters of the sampler, beside the preset's own.
+        **changes: fields of `Preset`.
 
     Raises:
         ValueError: an unknown name; or a quality of one sampler asked of another.
@@ -139,12 +150,17 @@ def preset(quality: str | None = None, sampler: str | None = None, **changes: An
             f"quality {quality!r} uses the sampler {QUALITIES[quality].sampler!r}; "
             "choose a quality or a sampler, not both"
         )
-    if quality is None and sampler is not None:
-        return SAMPLER_PRESETS[sampler].with_(**changes)
-    chosen = QUALITIES[quality or DEFAULT_QUALITY]
+    by_sampler = quality is None and sampler is not None
+    chosen = SAMPLER_PRESETS[sampler] if by_sampler else QUALITIES[quality or DEFAULT_QUALITY]
+    own = dict(chosen.options)
     if chosen.is_mean and (changes.get("steps") or 1) > 1:
-        # More steps make a draw, which starts from noise and is not to be smoothed.
-        chosen = replace(chosen, options={}, refine=False, templates=())
+        own.pop("initial")  # more steps make a draw, which starts from noise
+    made = chosen.with_(steps=changes.get("steps"), options={**own, **(options or {})})
+    if chosen.is_mean and not made.is_mean:
+        # What smooths a mean is not for draws, nor can they be moved along with their noise.
+        made = replace(
+            made, refine=False, templates=(), speeds=((1, 1),), mid_side=0.0, retune=False
+        )
     if changes.get("refine") is False:
-        chosen = replace(chosen, templates=())
-    return chosen.with_(**changes)
+        made = replace(made, templates=())
+    return made.with_(**changes)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from .devices import autocast, full_precision, pick_device, require_compiler, undisturbed
+from .digest import sha256
 from .errors import PriorError
 from .networks import build_network, check_top
 
@@ -59,6 +60,14 @@ class Prior:
     name: str
     stride: int = 1
     level: float | None = None
+
+    @property
+    def device(self) -> torch.device | None:
+        """Where `denoise` is: its own `device`, or a module's; None for a bare function."""
+        if isinstance(self.denoise, nn.Module):
+            held = chain(self.denoise.parameters(), self.denoise.buffers())
+            return next((tensor.device for tensor in held), None)
+        return getattr(self.denoise, "device", None)
 
 
 class NetworkDenoiser:
@@ -184,11 +193,6 @@ def read_config(folder: Path) -> dict[str, Any]:
         if key not in config.get("prior", {}):
             raise PriorError(f"{folder / CONFIG}: the entry {key!r} of [prior] is missing.")
     return config
-
-
-def sha256(data: bytes) -> str:
-    """Hexadecimal SHA-256, as ``[weights] sha256`` of a configuration holds it."""
-    return hashlib.sha256(data).hexdigest()
 
 
 def _find(name_or_path: str | os.PathLike) -> Path:

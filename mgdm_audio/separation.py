@@ -35,7 +35,8 @@ class Uncertainty:
 
         The estimate of the variance is unbiased, so that few draws that share nothing may exceed 1.
         """
-        return (self.spread.sum((1, 2)) / np.maximum(self.power.sum((1, 2)), 1e-12)).clip(max=1.0)
+        spread, power = self.spread.sum((1, 2)), self.power.sum((1, 2))
+        return np.divide(spread, power, out=np.zeros_like(power), where=power > 0).clip(max=1.0)
 
 
 @dataclass
@@ -151,11 +152,15 @@ class Separation:
             folder, list(self.stems), len(self.samples), format, filename=filename, track=track
         )
 
-    def report(self, path: str | os.PathLike, title: str = "") -> Path:
-        """Write one self-contained HTML page: player, waveforms, spectrograms, uncertainty."""
+    def report(self, path: str | os.PathLike, title: str = "", *, overwrite: bool = False) -> Path:
+        """Write one self-contained HTML page: player, waveforms, spectrograms, uncertainty.
+
+        Raises:
+            AudioFileError: the file exists, unless `overwrite`, or cannot be written.
+        """
         from .report import write_report
 
-        return write_report(self, path, title)
+        return write_report(self, path, title, overwrite=overwrite)
 
     def figure(self):
         """Spectrograms of the mixture and the stems, as a Matplotlib figure.
@@ -196,7 +201,7 @@ def stem_paths(
             shown = f"{stem}_{sample}" if samples > 1 and "sample" not in fields else stem
             try:
                 name = filename.format(track=track, stem=shown, sample=sample, ext=extension)
-            except ValueError as error:  # as of {stem:5d}
+            except (ValueError, KeyError, IndexError) as error:  # {stem:5d}, {stem:{other}}
                 raise _no_template(filename, error) from error
             if ".." in Path(name).parts or Path(name).is_absolute():
                 raise ValueError(f"the file name {filename!r} leads out of the output folder")

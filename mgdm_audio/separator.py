@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -109,7 +108,7 @@ class Separator:
         compiled: bool = False,
         **options: Any,
     ):
-        chosen = preset(quality, sampler, steps=steps, draws=draws, refine=refine)
+        chosen = preset(quality, sampler, options, steps=steps, draws=draws, refine=refine)
         check_options(options, chosen.sampler)
         self.compiled = compiled
         if isinstance(prior, Prior):
@@ -123,21 +122,16 @@ class Separator:
                 self.prior = load_prior(prior, self.device, compiled=compiled)
         rounds = None if templates is None else template_rounds(templates, preset(quality, sampler))
         self.settings: Preset = chosen.with_(
-            options={**chosen.options, **options} or None,
             templates=rounds,
             adaptive=False if adaptive is None and templates is not None else adaptive,
             speeds=None if speeds is None else speed_ratios(speeds),
             mid_side=None if mid_side is None else float(mid_side),
             retune=retune,
         )
-        if not self.settings.is_mean:
-            if speeds is not None or mid_side or retune:
-                raise ValueError(
-                    "retune, speeds and mid_side go with a quality, not with a sampler's draws"
-                )
-            self.settings = replace(self.settings, speeds=((1, 1),), mid_side=0.0, retune=False)
-            if chosen.is_mean:  # what smooths a mean is not for the draws that options made of it
-                self.settings = replace(self.settings, refine=bool(refine), templates=rounds or ())
+        if not self.settings.is_mean and (speeds is not None or mid_side or retune):
+            raise ValueError(
+                "retune, speeds and mid_side go with a quality, not with a sampler's draws"
+            )
         for name, value, lowest in (
             ("steps", self.settings.steps, 1),
             ("draws", self.settings.draws, 1),

@@ -25,7 +25,7 @@ def device_of(prior: Prior, asked: str | torch.device | None) -> torch.device:
         DeviceError: there is no such device.
         ValueError: the prior is elsewhere.
     """
-    device = getattr(prior.denoise, "device", None)
+    device = prior.device
     if device is None:  # a function, which has no place of its own
         return pick_device(asked)
     if asked is None or asked == "auto":

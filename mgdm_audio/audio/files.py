@@ -36,6 +36,9 @@ MP3_LEAD = 32 * 1152
 #: What libsndfile takes for the length of a stream is more.
 ENDLESS = 1 << 60
 
+#: Bytes of a file without samples, notes and pictures about it aside.
+HEADER = 1 << 16
+
 #: Times full scale. Integers kept as floats reach 2^31; what is beyond that is no sound.
 LOUDEST = 1e10
 
@@ -203,6 +206,11 @@ def _opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, int]]:
     """An audio file, and its samples per channel, of which there are some."""
     file, frames = _open(path)
     with file:
+        if frames == 0 and path.stat().st_size > HEADER:
+            raise AudioFileError(
+                f"{path}: its header tells of no samples, though there is more in the file (a "
+                f"recording that was cut off?); {convert_first(path)}"
+            )
         if frames == 0:
             raise AudioFileError(f"{path}: the file holds no samples.")
         yield file, frames
@@ -222,6 +230,8 @@ def _open(path: Path) -> tuple[soundfile.SoundFile, int]:
             raise AudioFileError(f"{path}: not a regular file; write the audio to one first.")
         if status.st_size == 0:
             raise AudioFileError(f"{path}: the file is empty.")
+        with open(path, "rb"):  # libsndfile would call a file that may not be read damaged
+            pass
         if path.suffix.lower() == ".raw":
             raise AudioFileError(
                 f"{path}: raw samples do not tell their rate, channels and format; "

@@ -53,6 +53,7 @@ def band_edges(bins: int, samplerate: int, bands: int, lowest: float = 40.0) -> 
     Bands are spaced evenly in log-frequency where they are wider than a bin, and a bin wide below.
     """
     nyquist = samplerate / 2
+    lowest = min(lowest, nyquist / 2)  # of the lowest rates, too
     edges = np.geomspace(lowest / nyquist * (bins - 1), bins, bands + 1).round().astype(int)
     edges[0] = max(edges[0], 1)
     for i in range(1, len(edges)):

@@ -50,10 +50,11 @@ def fade(window: int, overlap: int, first: bool, last: bool) -> Tensor:
 
 
 def overlap_add(
-    function: Callable[[Tensor], Tensor],
+    function: Callable[..., Tensor],
     x: Tensor,
     grid: Grid,
     batch_size: int,
+    *levels: Tensor,
 ) -> Tensor:
     """Apply `function` to the windows of `x` and cross-fade its outputs.
 
@@ -61,14 +62,16 @@ def overlap_add(
     activations of a batch are recomputed in the backward pass, so memory does not grow with length.
 
     Args:
-        function: ``[n, K, W] -> [n, K, W]``, each item by itself.
+        function: ``[n, K, W] -> [n, K, W]``, each item by itself; further arguments are `levels`.
         x: ``[B, K, T]`` with ``T = grid.span(n)`` for some `n`, or any `T` up to one window.
         grid: windows; at most two may overlap anywhere (hop at least half the window).
+        levels: ``[B]``, of which each window is given its item's.
     """
     length = x.shape[-1]
     if length <= grid.window:
-        parts = [_call(function, part, x.shape[0] > batch_size) for part in x.split(batch_size)]
-        return torch.cat(parts)
+        several = x.shape[0] > batch_size
+        batches = zip(*(whole.split(batch_size) for whole in (x, *levels)), strict=True)
+        return torch.cat([_call(function, several, *batch) for batch in batches])
     n = grid.count(length)
     if grid.span(n) != length:
         raise ValueError(f"length {length} is not a whole number of windows of {grid}")
@@ -84,7 +87,10 @@ def overlap_add(
     for start in range(0, len(places), batch_size):
         batch = places[start : start + batch_size]
         windows = torch.stack([x[item, :, i * grid.hop :][:, : grid.window] for i, item in batch])
-        outputs = _call(function, windows, len(places) > batch_size)
+        items = [item for _, item in batch]
+        outputs = _call(
+            function, len(places) > batch_size, windows, *(level[items] for level in levels)
+        )
         for (i, item), output in zip(batch, outputs, strict=True):
             adder.add(item, i, output * weights[i])
     return adder.result()
@@ -121,7 +127,7 @@ class _Adder:
         return torch.cat([*parts, windows[-1][..., hop:]], -1)
 
 
-def _call(function: Callable[[Tensor], Tensor], x: Tensor, save_memory: bool) -> Tensor:
+def _call(function: Callable[..., Tensor], save_memory: bool, x: Tensor, *levels: Tensor) -> Tensor:
     if save_memory and torch.is_grad_enabled() and x.requires_grad:
-        return checkpoint(function, x, use_reentrant=False)
-    return function(x)
+        return checkpoint(function, x, *levels, use_reentrant=False)
+    return function(x, *levels)

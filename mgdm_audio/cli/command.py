@@ -167,7 +167,8 @@ With --json there is one object on stdout whatever happens: "tracks", each with 
 @option(
     "--skip-existing",
     is_flag=True,
-    help="Leave out tracks of which all files exist, as after an interruption.",
+    help="Leave out tracks of which all files exist, as after an interruption. They are known by "
+    "their names, and refused if their length, rate or channels are not the track's.",
 )
 @option(
     "--report",
@@ -269,7 +270,8 @@ def make_separator(given: dict[str, Any]) -> Separator:
 
     keys = ("quality", "sampler", "steps", "draws", "samples", "seed", "device", "segment")
     keys += ("overlap", "batch_size", "residual", "compiled", "templates", "retune")
-    options = parse_options(given["options"], preset(given["quality"], given["sampler"]))
+    chosen = preset(given["quality"], given["sampler"], steps=given["steps"])
+    options = parse_options(given["options"], chosen)
     without = split_names("--without", given["without"]) or ()
     return Separator(given["name"], without=without, **{key: given[key] for key in keys}, **options)
 

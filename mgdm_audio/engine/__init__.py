@@ -1,5 +1,6 @@
 """Diffusion posterior sampling over ``denoise(x, sigma)`` and a likelihood; knows no audio."""
 
+from .bridge import variance_preserving
 from .likelihoods import Gaussian, LinearGaussian, Masked, MixtureSum, Poisson
 from .samplers import SAMPLERS
 from .sampling import sample
@@ -33,4 +34,5 @@ __all__ = [
     "exponential_schedule",
     "karras_schedule",
     "sample",
+    "variance_preserving",
 ]

@@ -43,7 +43,7 @@ class GaussianMixture:
 
     def _components(self, x: Tensor, sigma: Tensor | float) -> tuple[Tensor, Tensor, Tensor]:
         """Log-weight ``[B, C]``, offset in the principal axes and variances ``[B, C, N]``."""
-        sigma = torch.as_tensor(sigma).to(self.means.dtype).to(x.device).expand(len(x))
+        sigma = torch.as_tensor(sigma, dtype=self.means.dtype, device=x.device).expand(len(x))
         if bool((sigma == sigma[:1]).all()):
             sigma = sigma[:1]  # One level: everything but the offset is shared by the batch.
         rotated = x.flatten(1).to(self.means) @ self._axes
@@ -76,13 +76,14 @@ class GaussianMixture:
     def _denoise_anisotropic(self, x: Tensor, sigma: Tensor, sigma_mix: Tensor) -> Tensor:
         # In float64, which MPS has not: on the CPU, as everything that is prepared once.
         size, sources = self.means[0].numel(), x.shape[1]
-        ones = torch.ones(sources, sources).double() / sources
-        along = torch.kron(ones, torch.eye(size // sources).double())
+        wide = {"dtype": torch.float64, "device": "cpu"}
+        ones = torch.ones(sources, sources, **wide) / sources
+        along = torch.kron(ones, torch.eye(size // sources, **wide))
         levels = torch.stack([_wide(one).expand(len(x)) for one in (sigma, sigma_mix)])
         if bool((levels == levels[:, :1]).all()):
             levels = levels[:, :1]  # One factorisation serves the whole batch.
         sigma, mix = levels.reshape(2, -1, 1, 1)
-        noise = sigma**2 * (torch.eye(size).double() - along) + mix**2 * along
+        noise = sigma**2 * (torch.eye(size, **wide) - along) + mix**2 * along
         covariance, means = _wide(self.covariances), _wide(self.means.flatten(1))
         offset = _wide(x.flatten(1)).unsqueeze(1) - means
         factor = torch.linalg.cholesky(covariance + noise.unsqueeze(1))
@@ -148,7 +149,7 @@ class GaussianMixture:
 
 def _wide(x: Tensor | float) -> Tensor:
     """In float64 on the CPU."""
-    return torch.as_tensor(x).cpu().double()
+    return torch.as_tensor(x, device="cpu").double()
 
 
 def _like(x: Tensor, reference: Tensor) -> Tensor:

@@ -6,8 +6,14 @@ a Brownian bridge. Levels are float64 on the CPU; only the final combination tou
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from .types import Denoiser
 
 Level = float | Tensor
 """A noise level: a number shared by the batch, or a float64 tensor ``[B]`` on the CPU."""
@@ -15,13 +21,15 @@ Level = float | Tensor
 
 def double(level: Level) -> Tensor:
     """A level as a float64 tensor on the CPU."""
-    return torch.as_tensor(level, dtype=torch.float64)
+    return torch.as_tensor(level, dtype=torch.float64, device="cpu")
 
 
 def spread(coefficient: Level, x: Tensor) -> Tensor:
     """A coefficient, scalar or ``[B]``, shaped, placed and typed to multiply ``x [B, ...]``."""
-    # The type first: MPS holds no float64.
-    coefficient = torch.as_tensor(coefficient).to(x.dtype).to(x.device)
+    # The type first: MPS holds no float64. The host need not wait until the device has a number.
+    if not isinstance(coefficient, Tensor):
+        coefficient = torch.tensor(coefficient, device="cpu")
+    coefficient = coefficient.to(x.dtype).to(x.device, non_blocking=True)
     return coefficient.reshape(-1, *[1] * (x.ndim - 1)) if coefficient.ndim else coefficient
 
 
@@ -59,14 +67,19 @@ def diffuse(x_s: Tensor, sigma_s: Level, sigma_t: Level, noise: Tensor) -> Tenso
     return x_s + spread(variance.sqrt(), x_s) * noise
 
 
-def from_variance_preserving(denoise_vp, x: Tensor, sigma: Level) -> Tensor:
-    """Evaluate a variance-preserving denoiser at a variance-exploding point.
+def variance_preserving(denoise_vp: Callable[[Tensor, Tensor], Tensor]) -> Denoiser:
+    """The denoiser ``D(x, sigma)`` that one trained in the variance-preserving form makes.
+
+    Such networks (Ho et al. 2020, Song et al. 2021) hear ``z = sqrt(a) x_0 + sqrt(1 - a) n``, where
+    ``a`` is the cumulated alpha of a time step: ``sigma = sqrt((1 - a) / a)``.
 
     Args:
-        denoise_vp: ``(z [B, ...], sigma [B]) -> E[x_0]`` where ``z = (x_0 + sigma n) /
-            sqrt(1 + sigma^2)``.
-        x: ``x_0 + sigma n``, ``[B, ...]``.
-        sigma: scalar or ``[B]``.
+        denoise_vp: ``(z [B, ...], sigma [B]) -> E[x_0]``. One that predicts ``n`` is made into it
+            by ``(z - sqrt(1 - a) n) / sqrt(a)`` with ``a = 1 / (1 + sigma^2)``.
     """
-    sigma = torch.as_tensor(sigma).to(x.dtype).to(x.device)
-    return denoise_vp(x / spread((1 + sigma**2).sqrt(), x), sigma)
+
+    def denoise(x: Tensor, sigma: Level) -> Tensor:
+        sigma = double(sigma).to(x.dtype).to(x.device).expand(len(x))
+        return denoise_vp(x / spread((1 + sigma**2).sqrt(), x), sigma)
+
+    return denoise

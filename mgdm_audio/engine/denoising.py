@@ -33,7 +33,7 @@ class Calls:
         Raises:
             ValueError: if the denoiser changes the shape.
         """
-        level = double(sigma).to(x.dtype).to(x.device).expand(len(x))
+        level = double(sigma).to(x.dtype).to(x.device, non_blocking=True).expand(len(x))
         x0 = self._denoise(x, level, *extra).to(x.dtype)
         if x0.shape != x.shape:
             raise ValueError(f"the denoiser turned shape {tuple(x.shape)} into {tuple(x0.shape)}")
@@ -63,19 +63,38 @@ class Calls:
             return x0, likelihood.log_prob(x0), x
 
     def gradient(self, values: Tensor, x: Tensor) -> Tensor:
-        """Derivative of the sum of ``values`` with respect to ``x``: one backward pass."""
+        """Derivative of the sum of ``values`` with respect to ``x``: one backward pass.
+
+        Raises:
+            RuntimeError: if the denoiser kept no graph.
+        """
         self._gradient += self._weight
+        _check_graph(values)
         return torch.autograd.grad(values, x, torch.ones_like(values))[0]
 
     def pullback(self, x0: Tensor, x: Tensor, v: Tensor, *, keep: bool = False) -> Tensor:
-        """Vector-Jacobian product of a tracked denoiser call ``x -> x0`` with ``v``."""
+        """Vector-Jacobian product of a tracked denoiser call ``x -> x0`` with ``v``.
+
+        Raises:
+            RuntimeError: if the denoiser kept no graph.
+        """
         self._gradient += self._weight
+        _check_graph(x0)
         return torch.autograd.grad(x0, x, v.expand(x0.shape), retain_graph=keep)[0]
 
     def info(self) -> Info:
         """The cost so far; call it once, at the end of a step."""
-        finite = torch.tensor(True) if self._finite is None else self._finite
+        finite = torch.tensor(True, device="cpu") if self._finite is None else self._finite
         return Info(self._denoiser, self._gradient, finite)
+
+
+def _check_graph(values: Tensor) -> None:
+    if not values.requires_grad:
+        raise RuntimeError(
+            "this sampler differentiates through the denoiser, whose output does not depend on its "
+            "input as far as PyTorch knows: leave out torch.no_grad, inference_mode and detach "
+            "inside it"
+        )
 
 
 def ancestral(
@@ -107,7 +126,7 @@ def ancestral(
         for _ in range(n - 1):  # other items' levels must not move this one's random numbers
             noise.skip(x.shape)
         return calls(x, top)
-    levels = [between(torch.tensor(1 - i / max(n - 1, 1)), low, top, rho) for i in range(n)]
+    levels = [between(double(1 - i / max(n - 1, 1)), low, top, rho) for i in range(n)]
     x0 = x
     for level, below in pairwise(levels):
         x0 = calls(x, level)

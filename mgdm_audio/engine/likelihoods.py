@@ -53,11 +53,11 @@ class Gaussian:
     """
 
     def __init__(self, observation: Tensor, operator: Callable[[Tensor], Tensor], sigma_y: float):
-        if sigma_y < 0:
+        self.sigma_y = float(sigma_y)  # one number for the batch
+        if self.sigma_y < 0:
             raise ValueError(f"sigma_y must not be negative, not {sigma_y}")
         _refuse_complex(observation, "the observation")
         self.observation = observation
-        self.sigma_y = float(sigma_y)
         self._operator = operator
 
     def apply(self, x0: Tensor) -> Tensor:

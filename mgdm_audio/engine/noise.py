@@ -79,8 +79,12 @@ class Noise:
     def uniform(self, count: int | None = None) -> Tensor:
         """Uniform numbers in [0, 1), ``[B]`` or ``[B, count]``, float64 on the CPU."""
         size = (1 if count is None else count,)
-        draws = [torch.rand(size, generator=one, dtype=torch.float64) for one in self._scalar]
-        stacked = torch.stack(draws)
+        stacked = torch.stack(
+            [
+                torch.rand(size, generator=one, dtype=torch.float64, device="cpu")
+                for one in self._scalar
+            ]
+        )
         return stacked[:, 0] if count is None else stacked
 
     def _size(self, shape: Sequence[int]) -> int:

@@ -13,6 +13,7 @@ from .noise import Noise
 from .types import DenoiserError, Progress, Sampler, SamplingError, Step
 
 
+@torch.inference_mode(False)
 @torch.no_grad()
 def sample(
     sampler: Sampler,
@@ -34,7 +35,8 @@ def sample(
         stop: how many of the levels are visited, from the first on; all by default. A sampler sees
             the whole of `sigmas` all the same, as one that ends early in a longer schedule does.
         seed: one integer (item ``i`` uses a seed derived from it and ``i``) or one per item;
-            items with equal seeds share their noise.
+            items with equal seeds share their noise. To repeat or split a batch give one per item,
+            as in ``seed=range(4)``, of which items 2 and 3 alone are ``seed=[2, 3]``.
         noise: random numbers to use in place of those of `seed` and `device`: a :class:`.Noise`, or
             what has its methods.
         device: where the denoiser and the observation live; the CPU by default.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from .bridge import double
+
 
 def karras_schedule(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0) -> Tensor:
     """Levels evenly spaced in ``sigma ** (1 / rho)`` (Karras et al. 2022, equation 5).
@@ -24,18 +26,14 @@ def karras_schedule(n: int, sigma_min: float, sigma_max: float, rho: float = 7.0
     _check(n, sigma_min, sigma_max)
     if rho <= 0:
         raise ValueError(f"rho must be positive, not {rho}")
-    return between(
-        torch.linspace(1, 0, n, dtype=torch.float64) if n > 1 else torch.ones(1).double(),
-        torch.tensor(sigma_min, dtype=torch.float64),
-        torch.tensor(sigma_max, dtype=torch.float64),
-        rho,
-    )
+    position = torch.linspace(1, 0, n, dtype=torch.float64, device="cpu")
+    return between(position, double(sigma_min), double(sigma_max), rho)
 
 
 def exponential_schedule(n: int, sigma_min: float, sigma_max: float) -> Tensor:
     """Levels evenly spaced in ``log(sigma)``; arguments and errors as `karras_schedule`."""
     _check(n, sigma_min, sigma_max)
-    position = torch.linspace(0, 1, n, dtype=torch.float64)
+    position = torch.linspace(0, 1, n, dtype=torch.float64, device="cpu")
     return sigma_max * (sigma_min / sigma_max) ** position
 
 

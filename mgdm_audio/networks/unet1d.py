@@ -151,6 +151,7 @@ class UNet1dDenoiser(nn.Module):
         self.independent, self.sigma_data, self.clamp = independent, sigma_data, clamp
         count, channels = (sources, 1) if independent else (1, sources)
         self.unets = nn.ModuleList(UNet1d(in_channels=channels, **network) for _ in range(count))
+        self.stride = self.unets[0].stride
 
     def forward(self, x: Tensor, sigma: Tensor | float) -> Tensor:
         """Shape: ``x [B, K, T]``, `sigma` > 0 a scalar or ``[B]`` -> ``[B, K, T]``."""
@@ -161,7 +162,7 @@ class UNet1dDenoiser(nn.Module):
         c_skip = self.sigma_data**2 / variance
         c_out = scale * self.sigma_data * variance**-0.5
         c_in = variance**-0.5
-        padded = F.pad(c_in * x, (0, -length % self.unets[0].stride))
+        padded = F.pad(c_in * x, (0, -length % self.stride))
         parts = padded.split(1, dim=1) if self.independent else [padded]
         c_noise = sigma.log() / 4
         raw = torch.cat(

@@ -35,6 +35,8 @@ PLAYER_LIMIT = 600
 #: browser decodes those that play only, and cross-fades them.
 PIECE = 10
 LEAD = 0.1
+#: Channels that the player has.
+HEARD = 2
 #: Of Vorbis, 0 (large) to 1 (small): about 90 kbit/s for stereo, 10 minutes of 5 rows in 45 MB.
 COMPRESSION = 0.8
 #: Hz: the highest rate as it is, and that of the player's audio instead of a higher one. Vorbis
@@ -43,7 +45,9 @@ HIGHEST, PLAYED = 192_000, 48_000
 DYNAMIC_RANGE = 75.0  # dB
 
 
-def write_report(separation: Separation, path: str | os.PathLike, title: str = "") -> Path:
+def write_report(
+    separation: Separation, path: str | os.PathLike, title: str = "", *, overwrite: bool = False
+) -> Path:
     """Write the page.
 
     It needs no network and no other file: audio (Vorbis, resampled if beyond 192 kHz), pictures and
@@ -53,9 +57,10 @@ def write_report(separation: Separation, path: str | os.PathLike, title: str = "
 
     Args:
         title: heading; by default the track's name.
+        overwrite: replace a file that exists.
 
     Raises:
-        AudioFileError: the page cannot be written.
+        AudioFileError: the file exists, or the page cannot be written.
     """
     path = Path(path)
     title = title or Path(str(separation.settings.get("track", "Separation"))).name
@@ -76,7 +81,7 @@ def write_report(separation: Separation, path: str | os.PathLike, title: str = "
             if value not in ({}, [], None)
         ),
     )
-    write_text(path, page)
+    write_text(path, page, overwrite)
     return path
 
 
@@ -86,6 +91,8 @@ def _summary(separation: Separation) -> str:
     text = f"{_clock(seconds)}, {separation.samplerate} Hz, {channels}"
     if seconds > PLAYER_LIMIT:
         text += f"; the player holds the first {_clock(PLAYER_LIMIT)}"
+    if len(separation.mixture) > HEARD:
+        text += f"; the player has the first {HEARD} channels"
     return text
 
 
@@ -166,7 +173,7 @@ def _outline(x: Tensor, peak: float) -> str:
 
 def _pieces(x: Tensor, samplerate: int, gain: float = 1.0) -> Iterator[bytes]:
     """The player's part of ``[C, T]``, at most two channels, in Ogg files of `PIECE` seconds."""
-    audio = x[:2, : PLAYER_LIMIT * samplerate].numpy()
+    audio = x[:HEARD, : PLAYER_LIMIT * samplerate].numpy()
     size, lead = PIECE * samplerate, round(LEAD * samplerate)
     # Browsers find nothing in a file of a few samples.
     audio = np.pad(audio, ((0, 0), (0, max(lead - audio.shape[-1], 0))))
@@ -201,9 +208,8 @@ def _shown(value: Any) -> str:
 
 
 def _clock(seconds: float) -> str:
-    return f"{int(seconds // 60)}:{seconds % 60:04.1f}" if seconds % 1 else (
-        f"{int(seconds // 60)}:{int(seconds % 60):02d}"
-    )  # fmt: skip
+    minutes, rest = divmod(round(seconds, 1), 60)  # before it is split, or 59.97 s were 0:60.0
+    return f"{minutes:.0f}:{rest:04.1f}" if rest % 1 else f"{minutes:.0f}:{rest:02.0f}"
 
 
 AUDIO = '<script type="text/plain" class="audio">'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pickle
 import re
@@ -12,6 +11,7 @@ import click
 import torch
 from safetensors.torch import load_file, save
 
+from ..digest import sha256
 from ..networks import fitting
 
 
@@ -60,7 +60,7 @@ def export(average: Path, folder: Path, share: float = 1.0) -> int:
     config = folder / "config.toml"
     text = config.read_text(encoding="utf-8")
     text = re.sub(r"\n*\[weights\]\n(?:[^\[\n].*\n|\n)*", "\n", text + "\n").rstrip("\n")
-    text += f'\n\n[weights]\nsha256 = "{hashlib.sha256(data).hexdigest()}"\n'
+    text += f'\n\n[weights]\nsha256 = "{sha256(data)}"\n'
     for path, content in ((folder / "weights.safetensors", data), (config, text.encode())):
         temporary = path.with_name(f".{path.name}.{os.getpid()}")
         temporary.write_bytes(content)

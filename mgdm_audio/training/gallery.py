@@ -12,8 +12,7 @@ from torch.utils.tensorboard import SummaryWriter
 from ..audio.plots import spectrogram_figure
 from ..engine.denoising import Calls, flow
 from ..engine.noise import Noise
-from .noise import two_level_noise
-from .validate import load_tracks
+from .validate import load_tracks, one_step
 
 SECONDS = 6.0
 DRAW_STEPS = 32
@@ -38,14 +37,9 @@ def make_gallery(net: nn.Module, truth: Tensor, sigmas: tuple[float, float]) -> 
     """
     device = next(net.parameters()).device
     low, high = sigmas
-    stems = truth[None].to(device)
-    generator = torch.Generator(device).manual_seed(0)
-    level, known = torch.tensor([[high], [0.0]], device=device)
-    state = stems.mean(1, keepdim=True) + two_level_noise(stems.shape, level, known, generator)
-    estimate = net(state, level, known)
-    start = high * Noise(0, 1, device).normal(stems.shape)
+    start = high * Noise(0, 1, device).normal((1, *truth.shape))
     drawn = flow(Calls(net), start, high, DRAW_STEPS, sigma_min=low)
-    return Gallery(truth, estimate[0].cpu(), drawn[0].cpu())
+    return Gallery(truth, one_step(net, truth, high), drawn[0].cpu())
 
 
 def first_song(config: dict) -> Tensor | None:

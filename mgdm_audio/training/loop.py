@@ -243,6 +243,8 @@ def train(
         if step % 10 == 0 or saving:  # nothing bad is ever saved
             value = loss.item()
             if not math.isfinite(value) or not math.isfinite(norm.item()):
+                if writer:
+                    writer.close()  # it would lose the last two minutes' figures
                 raise TrainingDiverged(
                     f"loss {value}, gradient norm {norm.item()} at step {step}; "
                     f"the last good state is {state_path}"

@@ -23,6 +23,7 @@ from mgdm_audio.networks import build_network, fitting
 from mgdm_audio.training.config import parse_config
 from mgdm_audio.training.validate import LEVELS, check_sets, scores
 from recipes.machine import describe_machine
+from recipes.results import write_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -256,23 +257,16 @@ def main(seconds, only, precision, count, start, sounds, config, variants, runs,
             except ValueError as error:
                 raise click.ClickException(str(error)) from error
             known[key] = {**conditions, "sounds": bool(sounds), "count": count, **result}
-            _write(results, json.dumps(known, indent=1) + "\n")
+            write_text(results, json.dumps(known, indent=1) + "\n")
         if key in known:
             rows.append({**known[key], "name": variant.name, "what": variant.what})
-            _write(out, document(rows, deciding_first(base), base["prior"]["sigma_max"]))
+            write_text(out, document(rows, deciding_first(base), base["prior"]["sigma_max"]))
     click.echo(f"{out}: {len(rows)} of {len(chosen)} variants")
 
 
 def deciding_first(tables: Mapping) -> list[str]:
     """Names of the validation sets, songs by others before all."""
     return sorted(tables["training"]["validation"], key=lambda name: name != "songs")
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

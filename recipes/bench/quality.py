@@ -17,6 +17,7 @@ from mgdm_audio.evaluation import si_sdr_improvement
 from mgdm_audio.pretrained import Prior
 from mgdm_audio.training.data import STEMS
 from recipes.interval import half_width
+from recipes.results import write_text
 
 from .conditions import Conditions
 from .settings import Setting
@@ -185,9 +186,7 @@ def read_points(path: Path) -> list[Point]:
 
 def write(points: Sequence[Point], path: Path) -> None:
     """The points as JSON."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = [asdict(point) for point in points]
-    path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps([asdict(point) for point in points], indent=1) + "\n")
 
 
 def render(points: Sequence[Point], path: Path) -> None:

@@ -19,6 +19,7 @@ import soundfile
 
 from recipes.machine import describe_machine
 from recipes.peak import peak_memory
+from recipes.results import write_text
 
 RATE, CHANNELS = 44100, 2
 
@@ -202,8 +203,7 @@ def read_rows(path: Path) -> list[Row]:
 
 def write(rows: Sequence[Row], path: Path) -> None:
     """The rows as JSON, and beside it the same as ``.md`` and ``.png``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
+    write_text(path, json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     render(rows, path)
 
 

@@ -82,7 +82,7 @@ def by_importance(
 _MGDM = {"learning_rate_unit": "bridge", "learning_rate": 0.3, "n_denoise": 1, "index": "last"}
 _MGDM |= {"n_gradient": 1, "n_gradient_last": 1}
 
-#: The setting that won on sums and operators, here for counts whose variance is stabilised.
+#: As what won on sums and operators, but for the rate: for counts whose variance is stabilised.
 _PERTURBED = {"draw": "perturbed", "learning_rate": 0.8, "n_gibbs": 1, "n_denoise": 1}
 _PERTURBED |= {"n_gradient": 1, "n_gradient_last": 1, "index": "last"}
 _PERTURBED |= {"warm_start": True, "transition": "bridge"}

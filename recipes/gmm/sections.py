@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from recipes.machine import describe_machine
+from recipes.results import write_text
 
 from .approximations import LEVELS, approximation_errors
 from .candidates import (
@@ -213,10 +214,9 @@ SECTIONS: dict[str, Callable[[int], list[dict[str, Any]]]] = {
 def compute(name: str, problems: int) -> None:
     """Run one part and store its figures."""
     rows = SECTIONS[name](problems * MORE.get(name, 1))
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    write_text(RESULTS / f"{name}.json", json.dumps(rows, indent=1) + "\n")
     made = machines() | {name: f"{describe_machine()}, {date.today()}"}
-    MACHINES.write_text(json.dumps(made, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    write_text(MACHINES, json.dumps(made, indent=1, sort_keys=True) + "\n")
 
 
 def machines() -> dict[str, str]:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from mgdm_audio.engine import SAMPLERS, Progress, SamplingError, karras_schedule, sample
 from recipes.interval import margin
+from recipes.results import write_text
 
 from .candidates import (
     BUDGET,
@@ -136,7 +137,7 @@ def tune(sums: Sequence[Problem], operators: Sequence[Problem], names: Sequence[
                 best.setdefault(str(budget), {})[name] = found
     if "mgdm" in (names or CANDIDATES):
         best["adam"] = {"mgdm": _best("mgdm", adam_candidates(BUDGET), [*sums, *operators])}
-    TUNED.write_text(json.dumps(best, indent=1) + "\n", encoding="utf-8")
+    write_text(TUNED, json.dumps(best, indent=1) + "\n")
 
 
 def tuned(budget: int | str = BUDGET) -> dict[str, tuple[int, dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -69,7 +70,9 @@ def evaluate_track(folder: Path, run: Path, museval: bool = False) -> str:
     references = torch.from_numpy(load_stems(read_track(folder), rate))[:, : estimates.shape[1]]
     if museval and not frames.exists():
         frames.parent.mkdir(exist_ok=True)
-        bss_eval(estimates, references, rate, STEMS, folder.name).save(frames)
+        part = frames.with_suffix(".part")
+        bss_eval(estimates, references, rate, STEMS, folder.name).save(part)
+        os.replace(part, frames)
     write_scores(window_scores(estimates, references, rate), STEMS, scores)
     return folder.name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -12,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+
+from mgdm_audio.digest import file_sha256
 
 from .layout import LayoutError, find_tracks, read_track
 from .loading import SAMPLERATE, load_stems, write_float
@@ -82,7 +83,7 @@ def prepare_track(folder: Path, out: Path, verify: bool = False) -> Path:
             soundfile.write(path, stem, SAMPLERATE, subtype="PCM_24")
         else:
             write_float(path, stem, SAMPLERATE)
-        files[path.name] = {"sha256": _sha256(path), "bytes": path.stat().st_size}
+        files[path.name] = {"sha256": file_sha256(path), "bytes": path.stat().st_size}
     sources = {stem: [path.name for path in paths] for stem, paths in track.files.items()}
     manifest = {"samplerate": SAMPLERATE, "frames": stems.shape[1], "sources": sources}
     text = json.dumps({**manifest, "files": files}, indent=1)
@@ -102,7 +103,7 @@ def is_prepared(target: Path, verify: bool = False) -> bool:
         path = target / name
         if not path.is_file() or path.stat().st_size != noted["bytes"]:
             return False
-        if verify and _sha256(path) != noted["sha256"]:
+        if verify and file_sha256(path) != noted["sha256"]:
             return False
     return bool(files)
 
@@ -122,11 +123,3 @@ def _write_sums(out: Path, names: Sequence[str]) -> None:
         files = json.loads((out / name / MANIFEST).read_text(encoding="utf-8"))["files"]
         lines += [f"{noted['sha256']}  {name}/{file}\n" for file, noted in sorted(files.items())]
     (out / SUMS).write_text("".join(lines), encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()

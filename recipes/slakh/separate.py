@@ -20,6 +20,7 @@ import torch
 from mgdm_audio.devices import has_bfloat16
 from mgdm_audio.engine import sample
 from mgdm_audio.pretrained import Prior
+from recipes.results import write_text
 
 from .layout import LayoutError, read_track
 from .loading import load_stems, write_float
@@ -30,26 +31,32 @@ RUN, DONE, TIMING = "run.json", "separation.json", "timing.json"
 
 
 def start_run(
-    row: Row, weights: str, out: Path, level: float | None = None, precision: str = "float32"
+    row: Row,
+    weights: str,
+    split: str,
+    out: Path,
+    level: float | None = None,
+    precision: str = "float32",
 ) -> None:
-    """Create a run's folder, or make sure that it holds a run with the same settings and weights.
+    """Create a run's folder, or make sure that it holds the same run: settings, weights and split.
 
-    `level` is the prior's, to which mixtures are brought, if it names one; `precision` that of its
-    network.
+    `split` is the name of the folder of tracks, which may lie elsewhere for another worker; `level`
+    the prior's, to which mixtures are brought, if it names one; `precision` that of its network.
 
     Raises:
         LayoutError: it holds another run.
     """
     out.mkdir(parents=True, exist_ok=True)
-    noted = {"name": row.name, "title": row.title, "weights": weights, **row.settings()}
+    noted = {"name": row.name, "title": row.title, "weights": weights, "split": split}
+    noted |= row.settings()
     noted |= {"precision": precision} | ({} if level is None else {"level": level})
     text = json.dumps(noted, indent=1)
     path = out / RUN
     if not path.exists():
-        _write(path, text)  # atomic: workers that start together write the same
+        write_text(path, text)  # atomic: workers that start together write the same
     elif json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
         raise LayoutError(
-            f"{path}: a run with other settings or weights; choose another --out or delete "
+            f"{path}: a run with other settings, weights or tracks; choose another --out or delete "
             f"{out} to start again."
         )
 
@@ -72,12 +79,15 @@ def separate_tracks(
         progress: called with the name of each track.
 
     Raises:
-        LayoutError: a run with other settings is there, or a track cannot be read.
+        LayoutError: another run is there, or a track cannot be read.
     """
+    if not folders:  # of a worker of whom there are more than tracks
+        return
     precision = getattr(prior.denoise, "precision", "float32")
     if precision == "auto":  # what that is depends on the machine, and a run may have several
         precision = "bfloat16" if has_bfloat16(device) else "float32"
-    start_run(row, fingerprint(prior), out, prior.level, precision)
+    split = folders[0].parent.resolve().name
+    start_run(row, fingerprint(prior), split, out, prior.level, precision)
     for folder in folders:
         target = out / folder.name
         if not (target / DONE).exists():
@@ -131,8 +141,8 @@ def separate_track(
         "audio_seconds": round(count * row.chunk / prior.samplerate, 3),
         "device": str(device),
     }
-    _write(target / TIMING, json.dumps(timing))
-    _write(target / DONE, json.dumps({"chunks": count, "samplerate": prior.samplerate}))
+    write_text(target / TIMING, json.dumps(timing))
+    write_text(target / DONE, json.dumps({"chunks": count, "samplerate": prior.samplerate}))
     shutil.rmtree(parts)
 
 
@@ -146,9 +156,3 @@ def chunk_seed(seed: int, track: str, chunk: int) -> int:
     """A 63-bit seed that names one chunk of one track."""
     digest = hashlib.sha256(f"{seed}/{track}/{chunk}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)

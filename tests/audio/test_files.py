@@ -472,3 +472,26 @@ def test_rates_that_vorbis_cannot_take(tmp_path, rate):
             write()
     writing.check_format(path, 200_000, 2, FORMATS["ogg"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(100), 8000)
+
+    def refuse(*arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)  # the tests may run as one who may read all
+    with pytest.raises(AudioFileError, match=r"a.wav: cannot be read \(Permission denied\)"):
+        audio_info(path)
+
+
+def test_a_recording_that_was_cut_off_is_not_called_empty(tmp_path):
+    """Its header was to be completed at the end."""
+    path = tmp_path / "take.wav"
+    soundfile.write(path, np.zeros(100_000), 8000, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    data[4:8] = data[40:44] = bytes(4)
+    path.write_bytes(data)
+    with pytest.raises(AudioFileError, match=r"header tells of no samples.*ffmpeg"):
+        audio_info(path)

@@ -98,3 +98,12 @@ def test_a_function_with_reach_is_the_same_in_blocks_with_context():
     joiner = Joiner(grid)
     joined = torch.cat([joiner.push(b, smooth(signal[b.begin : b.end])) for b in blocks])
     np.testing.assert_allclose(joined, smooth(signal), atol=1e-6)
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 100])
+@pytest.mark.parametrize("length", [6, 14])
+def test_windows_are_given_the_levels_of_their_items(batch_size, length):
+    grid = Grid(8, 6)
+    x, levels = torch.ones(3, 2, length), torch.tensor([1.0, 20.0, 300.0])
+    y = overlap_add(lambda part, level: part * level.view(-1, 1, 1), x, grid, batch_size, levels)
+    torch.testing.assert_close(y, x * levels.view(-1, 1, 1))

@@ -14,12 +14,13 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import save
 
+from mgdm_audio.digest import sha256
 from mgdm_audio.engine import SAMPLERS as ENGINE
 from mgdm_audio.engine import DenoiserError, SamplingError
 from mgdm_audio.evaluation import si_sdr, si_sdr_improvement
 from mgdm_audio.networks import BandDenoiser
 from mgdm_audio.presets import QUALITIES
-from mgdm_audio.pretrained import load_prior, sha256
+from mgdm_audio.pretrained import load_prior
 from recipes.band.benchmark.__main__ import main
 from recipes.band.benchmark.clock import Clock
 from recipes.band.benchmark.peers import STEMS, Unavailable, hpss, htdemucs, oracle_mask, oracle_nmf

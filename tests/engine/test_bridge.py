@@ -7,7 +7,7 @@ from mgdm_audio.engine.bridge import (
     bridge,
     bridge_coefficients,
     diffuse,
-    from_variance_preserving,
+    variance_preserving,
 )
 
 
@@ -68,14 +68,14 @@ def test_variance_preserving_denoiser_gives_the_same_estimate():
     def preserving(z, sigma):
         # z = alpha x_0 + sqrt(1 - alpha^2) n, conditioned directly in its own coordinates.
         alpha = (1 + sigma**2) ** -0.5
+        assert sigma.shape == (2,)
+        alpha = alpha.unsqueeze(1)
         gain = alpha * std**2 / (alpha**2 * std**2 + 1 - alpha**2)
         return mean + gain * (z - alpha * mean)
 
-    x = torch.linspace(-3, 3, 7).unsqueeze(0)
-    level = torch.tensor([sigma])
-    assert torch.allclose(
-        from_variance_preserving(preserving, x, level), exploding(x, sigma), atol=1e-6
-    )
+    x = torch.linspace(-3, 3, 14).reshape(2, 7)
+    level = torch.tensor(sigma)
+    assert torch.allclose(variance_preserving(preserving)(x, level), exploding(x, sigma), atol=1e-6)
 
 
 def test_variance_preserving_bridge_is_the_exploding_one_rescaled():

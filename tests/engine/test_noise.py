@@ -58,3 +58,8 @@ def test_numbers_are_standard_and_unrelated_between_items_and_draws():
 def test_as_many_seeds_as_items():
     with pytest.raises(ValueError, match="2 seeds for a batch of 3"):
         Noise([1, 2], 3, "cpu")
+
+
+def test_items_of_a_batch_can_be_drawn_by_themselves():
+    whole = Noise(range(4), 4, "cpu").normal((4, 7))
+    assert torch.equal(Noise([2, 3], 2, "cpu").normal((2, 7)), whole[2:])

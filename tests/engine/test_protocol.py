@@ -336,3 +336,30 @@ def test_a_constrained_source_that_is_not_there_is_refused_at_the_start():
     with pytest.raises(ValueError, match="constrained must be from 0 to 3, not 4"):
         sample(sampler, SIGMAS, (B, K, T))
     assert not calls
+
+
+@every_sampler
+def test_what_the_thread_is_in_the_middle_of_changes_nothing(name):
+    with torch.inference_mode(), torch.device("meta"):
+        inside = run(name, seed=1, device="cpu")
+    assert torch.equal(inside, run(name, seed=1))
+    assert not inside.is_inference()
+
+
+@pytest.mark.parametrize("name", ["dps", "mgdm", "mmps", "pgdm", "tds"])
+def test_a_denoiser_without_gradients_is_named(name):
+    with pytest.raises(RuntimeError, match=r"through the denoiser, .*torch\.no_grad"):
+        run(name, denoise=torch.no_grad()(PRIOR.denoise))
+
+
+def test_a_single_level_is_not_passed_over():
+    """Else nothing would look at the observation."""
+    passed, whole = (
+        sample(
+            SAMPLERS["mgdm"](PRIOR.denoise, MixtureSum(MIXTURE, 0.2), skip_first=skip, n_gibbs=1),
+            [1.0],
+            (B, K, T),
+        )
+        for skip in (True, False)
+    )
+    assert torch.equal(passed, whole)

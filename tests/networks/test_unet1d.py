@@ -120,3 +120,10 @@ def test_independent_networks_do_not_see_one_another():
 def test_levels_that_do_not_match_raise():
     with pytest.raises(ValueError, match="one entry a level"):
         UNet1d(factors=[4, 4])
+
+
+@pytest.mark.parametrize("independent", [False, True])
+def test_the_stride_is_that_of_its_networks(independent):
+    """Windows are made multiples of it, or the network would fill them up with exact zeros."""
+    net = UNet1dDenoiser(2, independent, **SMALL)
+    assert net.stride == 4 * 4 * 3

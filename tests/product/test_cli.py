@@ -247,6 +247,31 @@ def test_tracks_that_are_done_are_skipped(separate, track, tmp_path):
     assert separate(track, "--skip-existing", "--overwrite")[0] == 2
 
 
+@pytest.mark.parametrize("kind", ["length", "rate", "channels", "part"])
+def test_stems_of_another_track_are_not_taken_for_this_one_s(separate, track, tmp_path, kind):
+    """Files of two albums may have one name."""
+    separate(track)
+    other = tmp_path / "album" / track.name
+    other.parent.mkdir()
+    audio, rate = soundfile.read(track)
+    changed = {"length": (audio[:-5000], rate), "rate": (audio, rate + 1)}
+    changed |= {"channels": (audio[:, :1], rate), "part": (audio, rate)}
+    soundfile.write(other, *changed[kind])
+    part = ["--start", "0.2"] if kind == "part" else []
+    status, out, _ = separate(other, *part, "--skip-existing", "--json")
+    assert status == 1
+    (told,) = json.loads(out)["tracks"]
+    assert "bass.wav: is of another track or part" in told["error"]
+    assert "files" not in told
+
+
+def test_options_that_are_listed_are_those_of_the_steps(separate):
+    listed = [
+        separate("--steps", steps, "-O", "help=1", "x.wav", fast=False)[2] for steps in ("1", "3")
+    ]
+    assert ["initial=0.0" in text for text in listed] == [True, False]
+
+
 def test_originals_are_not_taken_for_what_is_done(separate, track):
     """A stem that would replace its track is refused as before."""
     place = ["--out", track.parent, "--filename", "{track}.{ext}", "--stems", "drums"]

@@ -1,5 +1,8 @@
 """Precision and memory by device, without one: what PyTorch says of it is replaced."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -37,3 +40,29 @@ def test_what_the_caller_is_in_the_middle_of_is_left_outside():
             assert x.grad.device.type == "cpu"
         assert torch.is_inference_mode_enabled()
         assert torch.ones(1).device.type == "meta"
+
+
+PROGRAM = """
+import torch
+import mgdm_audio.devices as devices
+{setting}
+before = torch.backends.cudnn.conv.fp32_precision
+with devices.full_precision(torch.device("cpu")):
+    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
+assert torch.backends.cudnn.conv.fp32_precision == before, before
+"""
+
+
+@pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="a setting of later PyTorch")
+@pytest.mark.parametrize(
+    "setting",
+    [
+        "",
+        "torch.backends.cudnn.allow_tf32 = True",
+        "torch.backends.cudnn.conv.fp32_precision = 'tf32'",
+        "torch.backends.fp32_precision = 'tf32'",
+    ],
+)
+def test_no_tf32_however_the_program_asked_for_it(setting):
+    """Each in a process of its own: PyTorch refuses programs that ask in two ways."""
+    subprocess.run([sys.executable, "-c", PROGRAM.format(setting=setting)], check=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mgdm_audio import DeviceError, PriorError, Separator, list_priors, load_prior, pretrained
-from mgdm_audio.pretrained import sha256
+from mgdm_audio.digest import sha256
 
 from .conftest import music
 

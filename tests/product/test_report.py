@@ -19,6 +19,7 @@ import soundfile
 import soxr
 import torch
 
+from mgdm_audio.errors import AudioFileError
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.report import page as report_page
 from mgdm_audio.report.png import png, squeeze
@@ -344,3 +345,32 @@ def test_a_phone_shows_all_and_can_be_touched(separation, tmp_path):
     assert len(result["touched"]) == 1 + 3 * 5
     assert all(width >= 44 and height >= 40 for *_, width, height in result["touched"])
     assert all(left >= 0 and right <= 390 for left, right, *_ in result["all"])
+
+
+def test_reports_are_not_replaced_unasked(separation, tmp_path):
+    path = tmp_path / "song.wav"
+    path.write_bytes(b"music")
+    with pytest.raises(AudioFileError, match=r"song.wav.* exists"):
+        separation.report(path)
+    assert path.read_bytes() == b"music"
+    separation.report(path, overwrite=True)
+    assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"), [(0, "0:00"), (59.94, "0:59.9"), (59.97, "1:00"), (600, "10:00")]
+)
+def test_times(seconds, shown):
+    assert report_page._clock(seconds) == shown
+
+
+def test_what_the_player_leaves_out_is_told(tmp_path):
+    surround = Separation([{"drums": torch.rand(6, 2000)}], torch.rand(6, 2000), 8000)
+    page = surround.report(tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "multichannel; the player has the first 2 channels" in page
+
+
+@pytest.mark.parametrize("rate", [1, 79, 8000])
+def test_rates_of_all_kinds(tmp_path, rate):
+    low = Separation([{"drums": torch.rand(1, 4000)}], torch.rand(1, 4000), rate)
+    assert low.report(tmp_path / "report.html").exists()

@@ -79,7 +79,9 @@ def test_an_unknown_format_lists_the_others(separation, tmp_path):
             use(tmp_path, "wav")
 
 
-@pytest.mark.parametrize("template", ["{stem.x}.{ext}", "{stem", "{stem:d}.{ext}", "{artist}"])
+@pytest.mark.parametrize(
+    "template", ["{stem.x}.{ext}", "{stem", "{stem:d}.{ext}", "{stem:{x}}.{ext}", "{artist}"]
+)
 def test_file_names_that_are_no_templates(separation, tmp_path, template):
     with pytest.raises(ValueError, match=r"the file name '{"):
         separation.save(tmp_path, filename=template)

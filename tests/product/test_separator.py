@@ -19,6 +19,8 @@ from mgdm_audio.noise import PlacedNoise
 from mgdm_audio.presets import SAMPLER_PRESETS, WINDOWS
 from mgdm_audio.separation import Uncertainty
 from mgdm_audio.separator import Separator
+from mgdm_audio.settings import make_grid
+from mgdm_audio.windowed import windowed_denoiser
 
 from .conftest import music
 
@@ -665,3 +667,37 @@ def test_pictures_without_matplotlib_say_what_to_install(prior, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ImportError, match=r"mgdm-audio\[plots\]"):
         result.figure()
+
+
+def test_a_prior_is_where_its_module_is(prior):
+    class Half(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("half", torch.tensor(0.5))
+
+        def forward(self, x, sigma, sigma_mix=None):
+            return self.half * x
+
+    assert prior.device == torch.device("cpu")
+    assert replace(prior, denoise=Half().to("meta")).device == torch.device("meta")
+    assert replace(prior, denoise=lambda x, sigma: x).device is None
+    assert replace(prior, denoise=torch.nn.Identity()).device is None
+
+
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_items_of_the_windowed_denoiser_have_levels_of_their_own(prior, batch_size):
+    grid = make_grid(prior, 0.4, 0.25)
+    x = torch.randn(2, 4, grid.span(3), generator=torch.Generator().manual_seed(0))
+    sigma, sigma_mix = torch.tensor([0.1, 1.0]), torch.tensor([0.0, 0.5])
+    denoise = windowed_denoiser(prior, grid, batch_size)
+    together = denoise(x, sigma, sigma_mix)
+    for item in range(2):
+        alone = denoise(x[item : item + 1], float(sigma[item]), float(sigma_mix[item]))
+        torch.testing.assert_close(together[item : item + 1], alone, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("level", [1.0, 1e-9])
+def test_draws_of_quiet_music_differ_as_those_of_loud_music_do(level):
+    power = np.full((1, 2, 3), level**2)
+    assert Uncertainty(power / 4, power, 22050).shares() == pytest.approx([0.25])
+    assert Uncertainty(0 * power, 0 * power, 22050).shares() == 0

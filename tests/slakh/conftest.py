@@ -7,8 +7,8 @@ import torch
 import yaml
 from safetensors.torch import save
 
+from mgdm_audio.digest import sha256
 from mgdm_audio.networks.unet1d import UNet1dDenoiser
-from mgdm_audio.pretrained import sha256
 
 RATE = 44100
 STEMS = ("bass", "drums", "guitar", "piano")

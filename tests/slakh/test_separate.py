@@ -133,12 +133,25 @@ def test_other_settings_do_not_mix(runs, tracks, prior, rows_file):
         separate_tracks(tracks, row, load(prior), runs / "dirac", CPU)
 
 
+def test_other_splits_do_not_mix(runs, tracks, prior, rows_file, tmp_path):
+    """Their tracks have names of their own, and scores would be averaged over both."""
+    (tmp_path / "validation").mkdir()
+    other = tmp_path / "validation" / "Track09999"
+    other.symlink_to(tracks[0])
+    row = read_rows(rows_file)["dirac"]
+    with pytest.raises(LayoutError, match="a run with other settings, weights or tracks"):
+        separate_tracks([other], row, load(prior), runs / "dirac", CPU)
+    assert not (runs / "dirac" / other.name).exists()
+
+
 def test_other_weights_do_not_mix(runs, tracks, prior, rows_file):
     """A prior may be trained further under its name, in the middle of a run."""
     loaded = load(prior)
     with torch.no_grad():
         next(loaded.denoise.network.parameters()).mul_(1.001)
-    with pytest.raises(LayoutError, match=r"other settings or weights; .* delete .*dirac to start"):
+    with pytest.raises(
+        LayoutError, match=r"other settings, weights or tracks; .* delete .*dirac to start"
+    ):
         separate_tracks(tracks, read_rows(rows_file)["dirac"], loaded, runs / "dirac", CPU)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from ..denoising import Calls
@@ -78,7 +77,7 @@ def conditional(
         heard = likelihood.sigma_y / math.sqrt(sources)
         # The first state has the observation's noise, however low its level is.
         known = min(heard, at.sigma) if at.index else heard
-        x0 = calls(state.x, at.sigma, torch.full((len(state.x),), known).to(state.x))
+        x0 = calls(state.x, at.sigma, state.x.new_full((len(state.x),), known))
         noisy = at.below < heard  # from there on the component along u is reversed too
         eta = 1.0 if noisy else churn
         keep, std = _reverse(at.sigma, at.below, eta)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..bridge import bridge_coefficients, bridge_mean
+from ..bridge import bridge_coefficients, bridge_mean, double
 from ..denoising import Calls
 from ..likelihoods import Spectral
 from ..types import Denoiser, Info, Sampler, Step
@@ -59,7 +59,7 @@ def ddnm(denoise: Denoiser, likelihood: Spectral, *, resamplings: int = 1) -> Sa
                 likelihood.residual(x0), lambda value: trust(value) / value, x0
             )
             x0 = x0 + likelihood.adjoint(correction, x0)
-            x = bridge_mean(x0, x, torch.tensor(weight))
+            x = bridge_mean(x0, x, double(weight))
             if std > 0:
                 white = at.noise.normal(x.shape)
                 shaped = likelihood.filter(likelihood.apply(white), noise_gain, white)

@@ -173,7 +173,7 @@ def mgdm(
         if at.above is None:
             x_t = state.x
             state = state._replace(x0=calls(x_t, at.sigma))
-            if skip_first:
+            if skip_first and len(at.sigmas) > 1:
                 return state, calls.info()
         else:
             white = at.noise.normal(state.x.shape)

@@ -82,7 +82,7 @@ def mgdm_free(
         start(likelihood, noise)
         # Further particles draw their own noise in the first step, where the streams are at hand.
         x = noise.unsqueeze(1).expand(-1, particles, *noise.shape[1:])
-        return FreeState(noise, x, torch.zeros(x.shape[:2]).to(noise))
+        return FreeState(noise, x, x.new_zeros(x.shape[:2]))
 
     def guide(calls: Calls, x_t: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor]:
         """``D(x_t)``, ``J a``, and ``|J a|^2 / (r^T V^-1 r)`` per item."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..bridge import bridge_coefficients, bridge_mean
+from ..bridge import bridge_coefficients, bridge_mean, double
 from ..denoising import Calls
 from ..likelihoods import Gaussian
 from ..types import Denoiser, Info, Likelihood, Sampler, Step
@@ -70,7 +70,7 @@ def tds(
         start(likelihood, noise)
         # The particles' own noise is drawn in the first step, where the streams are at hand.
         x = noise.unsqueeze(1).expand(-1, particles, *noise.shape[1:])
-        zeros = torch.zeros(x.shape[:2]).to(noise)
+        zeros = x.new_zeros(x.shape[:2])
         return TdsState(noise, x, zeros, x, x, zeros)
 
     def look(calls: Calls, x: Tensor, sigma: float) -> tuple[Tensor, Tensor, Tensor]:
@@ -95,7 +95,7 @@ def tds(
         state = _resample(state, at.noise.uniform().to(state.x.dtype).to(state.x.device), threshold)
 
         weight, std = (one.item() for one in bridge_coefficients(0.0, at.below, at.sigma))
-        plain = bridge_mean(state.guess, state.x, torch.tensor(weight))
+        plain = bridge_mean(state.guess, state.x, double(weight))
         # Both laws have the ancestral variance; only the means differ.
         shift = (1 - weight) * at.sigma**2 * state.slope
         if at.below > 0:
@@ -120,7 +120,7 @@ def _resample(state: TdsState, uniform: Tensor, threshold: float) -> TdsState:
     weight = normalised(state.log_weight)
     count = weight.shape[1]
     needed = 1 / weight.square().sum(1) < threshold * count
-    points = (torch.arange(count).to(uniform) + uniform.unsqueeze(1)) / count
+    points = (torch.arange(count, device=uniform.device) + uniform.unsqueeze(1)) / count
     parents = torch.searchsorted(weight.cumsum(1).contiguous(), points).clamp(max=count - 1)
     identity = torch.arange(count, device=weight.device).expand_as(parents)
     parents = torch.where(needed.unsqueeze(1), parents, identity)

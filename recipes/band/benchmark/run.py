@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -25,6 +24,7 @@ from mgdm_audio.evaluation import (
 from mgdm_audio.evaluation.files import read_scores, write_scores
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior
+from recipes.results import write_text
 from recipes.slakh.layout import read_track
 from recipes.slakh.loading import load_stems
 from recipes.slakh.priors import fingerprint
@@ -147,7 +147,7 @@ class Runner:
         cost = Cost(took, len(mixture) / rate, estimate.forwards, estimate.backwards)
         made = [name for name in STEMS if name in estimate.stems]
         # last, because it says that the track is done
-        _write(out / f"{folder.name}.json", json.dumps({**cost._asdict(), "stems": made}))
+        write_text(out / f"{folder.name}.json", json.dumps({**cost._asdict(), "stems": made}))
 
     def _settings(self, system: System, seconds: float | None, bss_seconds: float) -> dict:
         """Everything that scores depend on, as plain data."""
@@ -170,10 +170,4 @@ def _same_settings(path: Path, settings: dict) -> None:
     text = json.dumps(settings, indent=1)
     if path.exists() and json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
         raise ValueError(f"{path}: scores with other settings; delete the folder or use --work.")
-    _write(path, text)
-
-
-def _write(path: Path, text: str) -> None:
-    part = path.with_suffix(".part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
+    write_text(path, text)

@@ -13,12 +13,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mgdm_audio.audio import Grid, overlap_add
+from mgdm_audio.audio import Grid
 from mgdm_audio.engine import SAMPLERS, MixtureSum, Progress, karras_schedule, sample
 from mgdm_audio.pipeline import FIT
 from mgdm_audio.presets import QUALITIES
 from mgdm_audio.pretrained import Prior
 from mgdm_audio.separator import Separator
+from mgdm_audio.windowed import windowed_denoiser
 
 from .peers import PEERS, STEMS, Unavailable
 
@@ -185,14 +186,7 @@ def _sample(
     whole = grid.span(grid.count(length)) if length > grid.window else _up(length, _QUANTUM)
     y = torch.nn.functional.pad(y, (0, whole - length))
 
-    def denoise(x: Tensor, *levels: Tensor) -> Tensor:
-        numbers = [torch.as_tensor(level).flatten()[0] for level in levels]
-
-        def call(part: Tensor) -> Tensor:
-            return prior.denoise(part, *(number.expand(len(part)) for number in numbers))
-
-        return overlap_add(call, x, grid, batch)
-
+    denoise = windowed_denoiser(prior, grid, batch)
     sigmas = karras_schedule(system.levels, *prior.sigmas, system.rho)
     likelihood = MixtureSum(y, system.sigma_y)
     counts: list[Progress] = []
