@@ -673,10 +673,10 @@ def test_a_prior_is_where_its_module_is(prior):
     class Half(torch.nn.Module):
         def __init__(self):
             super().__init__()
-            self.register_buffer("half", torch.tensor(0.5))
+            self.register_buffer("factor", torch.tensor(0.5))
 
         def forward(self, x, sigma, sigma_mix=None):
-            return self.half * x
+            return self.factor * x
 
     assert prior.device == torch.device("cpu")
     assert replace(prior, denoise=Half().to("meta")).device == torch.device("meta")
