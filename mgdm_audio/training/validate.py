@@ -158,15 +158,28 @@ class LevelScore(NamedTuple):
 
 @torch.inference_mode()
 def scores_by_level(
-    net: nn.Module, clean: Tensor, sigmas: Sequence[float], conditional: bool
+    net: nn.Module,
+    clean: Tensor,
+    sigmas: Sequence[float],
+    conditional: bool,
+    top: float | None = None,
 ) -> dict[float, LevelScore]:
-    """`LevelScore` of `net` at each `sigma` on ``clean [B, K, T]``, with the same noise always."""
+    """`LevelScore` of `net` at each `sigma` on ``clean [B, K, T]``, with the same noise always.
+
+    Args:
+        conditional: with the mixture known.
+        top: the level at which such a state is the mixture shared out equally, without noise: the
+            highest one, where a separation starts so.
+    """
     result = {}
     for sigma in sigmas:
         generator = torch.Generator(clean.device).manual_seed(0)
         level = torch.full(clean.shape[:1], sigma, device=clean.device)
         mix = torch.zeros_like(level) if conditional else level
-        noisy = clean + two_level_noise(clean.shape, level, mix, generator)
+        if conditional and sigma == top:
+            noisy = clean.mean(1, keepdim=True).expand(clean.shape)
+        else:
+            noisy = clean + two_level_noise(clean.shape, level, mix, generator)
         estimate, wiener = net(noisy, level, mix), net.wiener(noisy, level, mix)
         error = (estimate - clean).square().sum((0, 2))
         unit = (wiener - clean).square().sum((0, 2))
@@ -206,7 +219,8 @@ def scores(net: nn.Module, config: dict, count: int | None = None) -> dict[str, 
         length = min(6 * prior["samplerate"], *(track.shape[-1] for track in tracks))
         clean = torch.stack([track[:, :length] for track in tracks[:4]]).to(device)
         for kind in kinds:
-            for sigma, at in scores_by_level(net, clean, levels, kind == "conditional").items():
+            found = scores_by_level(net, clean, levels, kind == "conditional", levels[-1])
+            for sigma, at in found.items():
                 report[f"{name}_{kind}_{sigma:g}"] = at.loss
                 if "conditional" not in kinds:
                     report[f"{name}_sums_{sigma:g}"] = at.error

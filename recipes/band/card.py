@@ -63,7 +63,7 @@ def level_table(prior: Prior, tracks: Sequence[Tensor]) -> str:
     net = prior.denoise.network
     levels = [level for level in LEVELS if level <= prior.sigmas[1]]
     for name in ("conditional", "plain") if prior.conditional else ("plain",):
-        found = scores_by_level(net, clean, levels, name == "conditional").values()
+        found = scores_by_level(net, clean, levels, name == "conditional", prior.sigmas[1]).values()
         rows.append([name, *(f"{at.loss:.2f}" for at in found)])
         rows.append([f"{name}, sums", *(f"{at.error:.2f}" for at in found)])
         for k, source in enumerate(prior.sources):

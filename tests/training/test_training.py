@@ -441,3 +441,21 @@ def test_the_slope_tells_a_posterior_mean_from_a_shrunken_one():
     net.variance.mul_(0.25)
     shrunken = scores_by_level(net, clean, (1.0,), conditional=False)[1.0].slope
     assert shrunken == pytest.approx((0.25 * power + 1) / (0.25 * (power + 1)), rel=0.1)
+
+
+def test_figures_at_the_top_are_of_what_a_separation_starts_from():
+    heard = {}
+
+    class Spy:
+        def __call__(self, x, sigma, sigma_mix):
+            heard[sigma[0].item()] = x
+            return x
+
+        wiener = staticmethod(lambda x, sigma, sigma_mix: 0 * x)
+
+    clean = torch.randn(2, 4, 100)
+    scores_by_level(Spy(), clean, (0.25, 2.0), conditional=True, top=2.0)
+    assert torch.equal(heard[2.0], clean.mean(1, keepdim=True).expand(clean.shape))
+    assert (heard[0.25] - clean).std() == pytest.approx(0.25 * 0.75**0.5, rel=0.1)
+    scores_by_level(Spy(), clean, (2.0,), conditional=False, top=2.0)
+    assert (heard[2.0] - clean).std() == pytest.approx(2.0, rel=0.1)
