@@ -1,5 +1,9 @@
 """The schedule by steps and by the clock, runs that end by the clock, and how a run begins."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from click.testing import CliRunner
@@ -11,7 +15,7 @@ from mgdm_audio.training.loop import TrainingDiverged, train
 from mgdm_audio.training.loss import LOSSES
 from mgdm_audio.training.schedule import Stopwatch, cool, learning_rate, warm
 
-from .toy import run
+from .toy import CONFIG, run
 
 
 def test_learning_rate_warms_up_and_cools_down():
@@ -170,3 +174,23 @@ def test_the_mixture_loss_is_for_examples_that_start_from_it(config, tmp_path, m
         run(config, tmp_path / "top", steps=3)
     monkeypatch.undo()
     assert run(config, tmp_path / "undone", steps=3)["step"] == 3
+
+
+def test_two_processes_train_together(tmp_path):
+    """Each on data of its own, so that together they learn something else than one of them."""
+    (tmp_path / "config.toml").write_text(CONFIG)
+    command = [sys.executable, "-m", "mgdm_audio.training", "--config", tmp_path / "config.toml"]
+    weights = []
+    for devices in ("1", "2"):
+        folder = tmp_path / devices
+        subprocess.run(
+            [*command, "--out", folder, "--devices", devices, "--steps", "3"],
+            check=True,
+            timeout=240,
+            cwd=Path(__file__).parents[2],  # where the toy's data are
+        )
+        weights.append(torch.load(folder / "ema.pt", weights_only=True))
+    one, two = weights
+    assert one.keys() == two.keys()
+    assert all(torch.isfinite(weight).all() for weight in two.values())
+    assert any(not torch.allclose(one[name], two[name], atol=1e-6) for name in one)
