@@ -258,7 +258,8 @@ def _separate_track(outcome, separator, name, output, originals, start, duration
     report = output.report_path(name) if output.report else None
     wanted_files = [*paths, *([report] if report else [])]
     done = output.skip_existing and all(map(os.path.isfile, wanted_files))
-    if done and not originals.intersection(map(_identity, wanted_files)):
+    there_is = round(start * info.samplerate) < info.frames  # or reading will say so
+    if done and there_is and not originals.intersection(map(_identity, wanted_files)):
         _check_same(paths[0], info, start, duration)
         outcome.files, outcome.report, outcome.skipped = paths, report, True
         return
@@ -310,7 +311,6 @@ def _check_same(stem: Path, track: AudioInfo, start: float, duration: float | No
     there = audio_info(stem)
     left = track.frames - round(start * track.samplerate)
     wanted = left if duration is None else min(round(duration * track.samplerate), left)
-    # An MP3 may hold a few frames more or less than it says.
     alike = abs(there.frames - wanted) <= SAME_LENGTH * track.samplerate
     if (there.channels, there.samplerate) != (track.channels, track.samplerate) or not alike:
         raise AudioFileError(

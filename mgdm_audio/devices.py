@@ -53,25 +53,39 @@ def full_precision(device: torch.device) -> Iterator[None]:
 
     Products of matrices have no TF32 unless the program asks PyTorch for it, which is left to it.
     """
-    with torch.autocast(device.type, enabled=False), _convolutions_without_tf32():
-        yield
+    with torch.autocast(device.type, enabled=False):
+        if device.type != "cuda":
+            yield
+            return
+        with convolutions_without_tf32():
+            yield
 
 
 @contextmanager
-def _convolutions_without_tf32() -> Iterator[None]:
-    """By the setting that this PyTorch has for it; a program that mixes two of them is refused."""
+def convolutions_without_tf32() -> Iterator[None]:
+    """By the setting that this PyTorch has for it; a program that mixes two of them is refused.
+
+    What the program has set comes back, and what it has not follows its later settings still.
+    """
     cudnn = torch.backends.cudnn
     if not hasattr(cudnn, "conv"):
         kept = {name: getattr(cudnn, name) for name in ("enabled", "benchmark", "deterministic")}
         with cudnn.flags(**kept, allow_tf32=False):
             yield
         return
-    before = cudnn.conv.fp32_precision
-    cudnn.conv.fp32_precision = "ieee"
+    # What is not set of its own reads as what it follows: convolutions cuDNN, and that PyTorch.
+    whole, convolutions = cudnn.fp32_precision, cudnn.conv.fp32_precision
+    follows = whole == torch.backends.fp32_precision
+    cudnn.fp32_precision = "ieee"
+    stubborn = cudnn.conv.fp32_precision != "ieee"
+    if stubborn:
+        cudnn.conv.fp32_precision = "ieee"
     try:
         yield
     finally:
-        cudnn.conv.fp32_precision = before
+        if stubborn:
+            cudnn.conv.fp32_precision = convolutions
+        cudnn.fp32_precision = "none" if follows else whole
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def windowed_denoiser(
         windows: called with the number of windows that a denoiser call has done.
         shift: by how many samples the network's frames are moved against the signal.
         speed: at which the network hears the signal, see `mgdm_audio.audio.speed`: faster and
-            higher, or slower and lower.
+            higher, or slower and lower; without gradients where it is not 1.
     """
 
     def denoise(x: Tensor, sigma: Tensor | float, *sigma_mix: Tensor | float) -> Tensor:

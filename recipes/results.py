@@ -9,7 +9,7 @@ from pathlib import Path
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 to a temporary name and rename it, in a folder that is made if it is missing.
 
-    Processes that write one file at a time leave what one of them wrote.
+    Of several processes that write it at once, what one of them wrote is left.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}")

@@ -26,6 +26,7 @@ def test_results_are_whole_or_as_they_were(tmp_path):
 def test_tables_say_what_they_are_older_than(monkeypatch, days, told):
     made = {"sums": f"2 x a processor, {days[0]}", "smc": f"2 x a processor, {days[1]}"}
     monkeypatch.setattr(report, "machines", lambda: made)
+    monkeypatch.setattr(report, "CHANGES", [("2026-11-28", "all is otherwise.")])
     paragraphs = report._outdated()
     assert len(paragraphs) == len(told)
     for paragraph, end in zip(paragraphs, told, strict=True):

@@ -87,10 +87,8 @@ def overlap_add(
     for start in range(0, len(places), batch_size):
         batch = places[start : start + batch_size]
         windows = torch.stack([x[item, :, i * grid.hop :][:, : grid.window] for i, item in batch])
-        items = [item for _, item in batch]
-        outputs = _call(
-            function, len(places) > batch_size, windows, *(level[items] for level in levels)
-        )
+        given = (torch.stack([level[item] for _, item in batch]) for level in levels)
+        outputs = _call(function, len(places) > batch_size, windows, *given)
         for (i, item), output in zip(batch, outputs, strict=True):
             adder.add(item, i, output * weights[i])
     return adder.result()

@@ -24,12 +24,18 @@ def double(level: Level) -> Tensor:
     return torch.as_tensor(level, dtype=torch.float64, device="cpu")
 
 
+def placed(values: Tensor, x: Tensor) -> Tensor:
+    """``values`` in the type of ``x``, and where it is."""
+    # CUDA takes a number without the host's waiting; MPS might read it late. The type first, for
+    # MPS holds no float64.
+    return values.to(x.dtype).to(x.device, non_blocking=x.device.type == "cuda")
+
+
 def spread(coefficient: Level, x: Tensor) -> Tensor:
     """A coefficient, scalar or ``[B]``, shaped, placed and typed to multiply ``x [B, ...]``."""
-    # The type first: MPS holds no float64. The host need not wait until the device has a number.
     if not isinstance(coefficient, Tensor):
         coefficient = torch.tensor(coefficient, device="cpu")
-    coefficient = coefficient.to(x.dtype).to(x.device, non_blocking=True)
+    coefficient = placed(coefficient, x)
     return coefficient.reshape(-1, *[1] * (x.ndim - 1)) if coefficient.ndim else coefficient
 
 
@@ -79,7 +85,7 @@ def variance_preserving(denoise_vp: Callable[[Tensor, Tensor], Tensor]) -> Denoi
     """
 
     def denoise(x: Tensor, sigma: Level) -> Tensor:
-        sigma = double(sigma).to(x.dtype).to(x.device).expand(len(x))
+        sigma = spread(sigma, x).reshape(-1).expand(len(x))
         return denoise_vp(x / spread((1 + sigma**2).sqrt(), x), sigma)
 
     return denoise

@@ -7,7 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from .bridge import Level, bridge, double, spread
+from .bridge import Level, bridge, double, placed, spread
 from .noise import Noise
 from .schedules import between
 from .types import Denoiser, Info, Likelihood
@@ -33,7 +33,7 @@ class Calls:
         Raises:
             ValueError: if the denoiser changes the shape.
         """
-        level = double(sigma).to(x.dtype).to(x.device, non_blocking=True).expand(len(x))
+        level = placed(double(sigma), x).expand(len(x))
         x0 = self._denoise(x, level, *extra).to(x.dtype)
         if x0.shape != x.shape:
             raise ValueError(f"the denoiser turned shape {tuple(x.shape)} into {tuple(x0.shape)}")

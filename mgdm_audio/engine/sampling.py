@@ -28,6 +28,8 @@ def sample(
 ) -> Tensor:
     """Draw from the posterior, one sample per item.
 
+    In inference mode as well, if denoiser and likelihood were made outside of it.
+
     Args:
         sampler: for instance ``SAMPLERS["mgdm"](denoise, likelihood)``.
         sigmas: noise levels, positive and strictly descending; a trailing 0 is ignored.

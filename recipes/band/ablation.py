@@ -240,6 +240,7 @@ def main(seconds, only, precision, count, start, sounds, config, variants, runs,
         "threads": torch.get_num_threads(),
         "start": start and str(start),
         "config": str(config),
+        "top": "the mixture shared out equally",  # the state of the highest conditional figure
     }
     results = out.with_suffix(".json")
     known = json.loads(results.read_text(encoding="utf-8")) if results.exists() else {}

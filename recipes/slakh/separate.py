@@ -54,7 +54,10 @@ def start_run(
     path = out / RUN
     if not path.exists():
         write_text(path, text)  # atomic: workers that start together write the same
-    elif json.loads(path.read_text(encoding="utf-8")) != json.loads(text):
+        return
+    found = json.loads(path.read_text(encoding="utf-8"))
+    # Runs from before splits were noted go on.
+    if {"split": split, **found} != json.loads(text):
         raise LayoutError(
             f"{path}: a run with other settings, weights or tracks; choose another --out or delete "
             f"{out} to start again."
@@ -86,7 +89,7 @@ def separate_tracks(
     precision = getattr(prior.denoise, "precision", "float32")
     if precision == "auto":  # what that is depends on the machine, and a run may have several
         precision = "bfloat16" if has_bfloat16(device) else "float32"
-    split = folders[0].parent.resolve().name
+    split = Path(os.path.abspath(folders[0])).parent.name
     start_run(row, fingerprint(prior), split, out, prior.level, precision)
     for folder in folders:
         target = out / folder.name

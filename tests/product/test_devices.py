@@ -44,25 +44,29 @@ def test_what_the_caller_is_in_the_middle_of_is_left_outside():
 
 PROGRAM = """
 import torch
-import mgdm_audio.devices as devices
+from mgdm_audio.devices import convolutions_without_tf32
+cudnn = torch.backends.cudnn
 {setting}
-before = torch.backends.cudnn.conv.fp32_precision
-with devices.full_precision(torch.device("cpu")):
-    assert torch.backends.cudnn.conv.fp32_precision == "ieee"
-assert torch.backends.cudnn.conv.fp32_precision == before, before
+before = cudnn.fp32_precision, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision
+with convolutions_without_tf32():
+    assert cudnn.conv.fp32_precision == "ieee"
+assert (cudnn.fp32_precision, cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision) == before
+torch.backends.fp32_precision = "bf16" if before[0] == "ieee" else "ieee"
+assert (cudnn.conv.fp32_precision != before[1]) == {follows}
 """
 
 
 @pytest.mark.skipif(not hasattr(torch.backends.cudnn, "conv"), reason="a setting of later PyTorch")
 @pytest.mark.parametrize(
-    "setting",
+    ("setting", "follows"),
     [
-        "",
-        "torch.backends.cudnn.allow_tf32 = True",
-        "torch.backends.cudnn.conv.fp32_precision = 'tf32'",
-        "torch.backends.fp32_precision = 'tf32'",
+        ("", True),
+        ("cudnn.allow_tf32 = True", False),
+        ("cudnn.conv.fp32_precision = 'tf32'", False),
+        ("torch.backends.fp32_precision = 'tf32'", True),
     ],
 )
-def test_no_tf32_however_the_program_asked_for_it(setting):
+def test_no_tf32_however_the_program_asked_for_it(setting, follows):
     """Each in a process of its own: PyTorch refuses programs that ask in two ways."""
-    subprocess.run([sys.executable, "-c", PROGRAM.format(setting=setting)], check=True)
+    program = PROGRAM.format(setting=setting, follows=follows)
+    subprocess.run([sys.executable, "-c", program], check=True)

@@ -1,5 +1,6 @@
 """The schedule by steps and by the clock, runs that end by the clock, and how a run begins."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -176,6 +177,7 @@ def test_the_mixture_loss_is_for_examples_that_start_from_it(config, tmp_path, m
     assert run(config, tmp_path / "undone", steps=3)["step"] == 3
 
 
+@pytest.mark.skipif(torch.backends.mps.is_available(), reason="MPS is one device")
 def test_two_processes_train_together(tmp_path):
     """Each on data of its own, so that together they learn something else than one of them."""
     (tmp_path / "config.toml").write_text(CONFIG)
@@ -188,6 +190,7 @@ def test_two_processes_train_together(tmp_path):
             check=True,
             timeout=240,
             cwd=Path(__file__).parents[2],  # where the toy's data are
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         )
         weights.append(torch.load(folder / "ema.pt", weights_only=True))
     one, two = weights

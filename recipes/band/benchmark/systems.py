@@ -183,7 +183,11 @@ def _sample(
     """Mean of the draws, the denoiser running in windows of the prior's segment."""
     grid = _windows(prior)
     length = y.shape[-1]
-    whole = grid.span(grid.count(length)) if length > grid.window else _up(length, _QUANTUM)
+    whole = (
+        grid.span(grid.count(length))
+        if length > grid.window
+        else _up(length, math.lcm(prior.stride, _QUANTUM))
+    )
     y = torch.nn.functional.pad(y, (0, whole - length))
 
     denoise = windowed_denoiser(prior, grid, batch)
