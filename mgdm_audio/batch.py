@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .audio import FORMATS, AudioInfo, audio_info, check_format, check_part
+from .audio import FORMATS, AudioInfo, audio_info, check_format, check_part, part_frames
 from .audio.writing import exists_already
 from .devices import explain_memory
 from .engine import SamplingError
@@ -258,12 +258,13 @@ def _separate_track(outcome, separator, name, output, originals, start, duration
     report = output.report_path(name) if output.report else None
     wanted_files = [*paths, *([report] if report else [])]
     done = output.skip_existing and all(map(os.path.isfile, wanted_files))
-    there_is = round(start * info.samplerate) < info.frames  # or reading will say so
-    if done and there_is and not originals.intersection(map(_identity, wanted_files)):
-        _check_same(paths[0], info, start, duration)
+    _, count = part_frames(info.frames, info.samplerate, start, duration)
+    # Of no samples reading will say so.
+    if done and count and not originals.intersection(map(_identity, wanted_files)):
+        _check_same(paths[0], info, count)
         outcome.files, outcome.report, outcome.skipped = paths, report, True
         return
-    seconds = max(min(info.seconds - start, duration or info.seconds), 0.0)
+    seconds = count / info.samplerate
     _check_writable(wanted_files, output.overwrite, originals)
     _check_format(paths, info, seconds, output.format)
     # The report shows all stems, the files may need fewer.
@@ -306,11 +307,9 @@ def _separate_track(outcome, separator, name, output, originals, start, duration
         outcome.report = result.report(report, title=track.name, overwrite=output.overwrite)
 
 
-def _check_same(stem: Path, track: AudioInfo, start: float, duration: float | None) -> None:
-    """Whether a stem that is there can be of this part of this track: tracks may share a name."""
+def _check_same(stem: Path, track: AudioInfo, wanted: int) -> None:
+    """Whether a stem that is there can be of `wanted` frames of this track: names may be shared."""
     there = audio_info(stem)
-    left = track.frames - round(start * track.samplerate)
-    wanted = left if duration is None else min(round(duration * track.samplerate), left)
     alike = abs(there.frames - wanted) <= SAME_LENGTH * track.samplerate
     if (there.channels, there.samplerate) != (track.channels, track.samplerate) or not alike:
         raise AudioFileError(

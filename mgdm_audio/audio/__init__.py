@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .bands import share_out
-from .files import AudioInfo, audio_info, check_part, find_tracks, read_audio
+from .files import AudioInfo, audio_info, check_part, find_tracks, part_frames, read_audio
 from .formats import CLIP_MODES, FORMATS, Fit, fit_range
 from .resample import resample, resampled_length
 from .spectra import log_spectrogram
@@ -23,6 +23,7 @@ __all__ = [
     "fit_range",
     "log_spectrogram",
     "overlap_add",
+    "part_frames",
     "read_audio",
     "resample",
     "resampled_length",

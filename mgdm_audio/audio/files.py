@@ -103,6 +103,15 @@ def check_part(start: float, duration: float | None) -> None:
         raise ValueError(f"duration must be a positive number of seconds, not {duration}")
 
 
+def part_frames(
+    frames: int, samplerate: int, start: float, duration: float | None
+) -> tuple[int, int]:
+    """First frame of a part of a file of `frames`, and how many it has: none beyond the end."""
+    first = round(start * samplerate)
+    left = max(frames - first, 0)
+    return first, left if duration is None else min(round(duration * samplerate), left)
+
+
 def read_audio(
     path: str | os.PathLike, start: float = 0.0, duration: float | None = None
 ) -> tuple[np.ndarray, int]:
@@ -124,14 +133,12 @@ def read_audio(
     path = Path(path)
     with _opened(path) as (file, frames):
         rate = file.samplerate
-        first = round(start * rate)
+        first, count = part_frames(frames, rate, start, duration)
         if first >= frames:
             raise AudioFileError(
                 f"{path}: cannot start at {start:g} s, the file has {frames / rate:.2f} s; "
                 "choose a smaller --start."
             )
-        count = frames - first if duration is None else round(duration * rate)
-        count = min(count, frames - first)
         if count < 1:
             raise AudioFileError(
                 f"{path}: a duration of {duration:g} s holds no sample; choose a longer one."
@@ -206,12 +213,12 @@ def _opened(path: Path) -> Iterator[tuple[soundfile.SoundFile, int]]:
     """An audio file, and its samples per channel, of which there are some."""
     file, frames = _open(path)
     with file:
-        if frames == 0 and path.stat().st_size > HEADER:
-            raise AudioFileError(
-                f"{path}: its header tells of no samples, though there is more in the file (a "
-                f"recording that was cut off?); {convert_first(path)}"
-            )
         if frames == 0:
+            if path.stat().st_size > HEADER:
+                raise AudioFileError(
+                    f"{path}: its header tells of no samples, though there is more in the file (a "
+                    f"recording that was cut off?); {convert_first(path)}"
+                )
             raise AudioFileError(f"{path}: the file holds no samples.")
         yield file, frames
 

@@ -36,7 +36,7 @@ PLAYER_LIMIT = 600
 PIECE = 10
 LEAD = 0.1
 #: Channels that the player has.
-HEARD = 2
+CHANNELS = 2
 #: Of Vorbis, 0 (large) to 1 (small): about 90 kbit/s for stereo, 10 minutes of 5 rows in 45 MB.
 COMPRESSION = 0.8
 #: Hz: the highest rate as it is, and that of the player's audio instead of a higher one. Vorbis
@@ -91,8 +91,8 @@ def _summary(separation: Separation) -> str:
     text = f"{_clock(seconds)}, {separation.samplerate} Hz, {channels}"
     if seconds > PLAYER_LIMIT:
         text += f"; the player holds the first {_clock(PLAYER_LIMIT)}"
-    if len(separation.mixture) > HEARD:
-        text += f"; the player has the first {HEARD} channels"
+    if len(separation.mixture) > CHANNELS:
+        text += f"; the player has the first {CHANNELS} channels"
     return text
 
 
@@ -173,7 +173,7 @@ def _outline(x: Tensor, peak: float) -> str:
 
 def _pieces(x: Tensor, samplerate: int, gain: float = 1.0) -> Iterator[bytes]:
     """The player's part of ``[C, T]``, at most two channels, in Ogg files of `PIECE` seconds."""
-    audio = x[:HEARD, : PLAYER_LIMIT * samplerate].numpy()
+    audio = x[:CHANNELS, : PLAYER_LIMIT * samplerate].numpy()
     size, lead = PIECE * samplerate, round(LEAD * samplerate)
     # Browsers find nothing in a file of a few samples.
     audio = np.pad(audio, ((0, 0), (0, max(lead - audio.shape[-1], 0))))
